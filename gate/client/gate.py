@@ -1,0 +1,392 @@
+"""The gate: every verb of a sender, on the caller's event loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+from gate.client.hold import Hold
+from gate.client.loading import Loading
+from gate.domain.errors import BadArgument
+from gate.domain.ids import new_id
+from gate.domain.limits import (
+    COST_MAX,
+    CREDITS_MAX,
+    TTL_MS_MAX,
+    TTL_MS_MIN,
+    check_id,
+    check_text,
+    check_whole,
+)
+from gate.domain.outcomes import (
+    CommitOutcome,
+    ExtendOutcome,
+    LoadOutcome,
+    NotLoaded,
+    PaceOutcome,
+    RecordOutcome,
+    ReleaseOutcome,
+    Reserved,
+    ReserveOutcome,
+    SpendOutcome,
+)
+from gate.domain.sends import Send, pack_sends
+from gate.hot.caller import Caller
+from gate.hot.commands import (
+    COMMANDS,
+    commit,
+    extend,
+    load,
+    pace,
+    peek,
+    record,
+    release,
+    reserve,
+    spend,
+)
+from gate.hot.layout import pack_account
+from gate.hot.meta import read_meta
+from gate.hot.transport import Transport
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from gate.client.loader import Loader
+    from gate.domain.accounts import AccountState
+    from gate.hot.calls import Argument
+    from gate.hot.command import Command
+    from gate.hot.commands.peek import PeekOutcome
+
+Answer = TypeVar("Answer")
+
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+
+
+class HoldRef(NamedTuple):
+    """A hold by its name, where its receipt is not at hand. `credits` is what it was granted, so
+    that a commit knows its amount even when the hold is gone."""
+
+    organization_id: str
+    hold_id: str
+    credits: int
+
+
+class Gate:
+    """Admission, live. Made by `Gate.connect`; one for each event loop, for all its tasks.
+
+    Every verb but `pace` and `record` may be asked again with the same id, and then changes
+    nothing. All raise BadArgument before anything is sent, Unavailable if nothing ran, and
+    OutcomeUnknown if it may have run. A cancelled call may have happened.
+    """
+
+    def __init__(self, caller: Caller, loader: Loader | None = None) -> None:
+        """Use `Gate.connect`."""
+        self._caller = caller
+        self._loading = Loading(caller, loader) if loader is not None else None
+
+    @classmethod
+    def connect(
+        cls,
+        redis_url: str | None = None,
+        *,
+        database_url: str | None = None,
+        loader: Loader | None = None,
+        partitions: int = 64,
+        connections: int = 2,
+        in_flight_max: int = 4096,
+        deadline_ms: int = 1000,
+        connect_timeout_ms: int = 2000,
+        client_name: str = "creditgate",
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> Connecting:
+        """A gate to `redis_url` (default: REDIS_URL, else loopback): await it, or `async with` it.
+
+        `loader` finds accounts that are not in Redis; without one, NotLoaded comes back.
+        `partitions` counts for a Redis that holds no accounts yet. `in_flight_max` is for each
+        connection, `deadline_ms` for each call. Raises BadArgument, Unavailable, ContractError.
+        """
+        if database_url is not None:
+            raise BadArgument("database_url", "…", "None: give a loader to load from PostgreSQL")
+        if partitions not in (1, 2, 4, 8, 16, 32, 64):
+            raise BadArgument("partitions", partitions, "a power of two up to 64")
+        url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+
+        async def open_gate() -> Gate:
+            transport = await Transport.connect(
+                url,
+                [command.script for command in COMMANDS],
+                connections=connections,
+                in_flight_max=in_flight_max,
+                deadline_ms=deadline_ms,
+                connect_timeout_ms=connect_timeout_ms,
+                client_name=client_name,
+                ssl_context=ssl_context,
+            )
+            try:
+                meta = await read_meta(transport, partitions)
+            except BaseException:
+                await transport.aclose()
+                raise
+            return cls(Caller(transport, meta), loader)
+
+        return Connecting(open_gate)
+
+    @property
+    def caller(self) -> Caller:
+        """The verbs below this class, for tools that need the others too."""
+        return self._caller
+
+    async def aclose(self) -> None:
+        """Refuses new calls, waits for those in flight, closes."""
+        await self._caller.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # -- holds
+
+    async def reserve(
+        self,
+        organization_id: str,
+        credits: int = 1,
+        *,
+        hold_id: str | None = None,
+        ttl_ms: int = 300_000,
+        min_credits: int | None = None,
+        cost: int | None = None,
+        reference: str | None = None,
+        sends: Sequence[Send] | None = None,
+    ) -> ReserveOutcome:
+        """Sets `credits` aside for `ttl_ms` (1 s to 7 days), all or nothing; with `min_credits`, as
+        many as fit.
+
+        `cost`: rate tokens, default as many as credits are granted, 0 none. Without `hold_id` one
+        is made, and the hold is released if this call is cancelled.
+        """
+        check_whole("credits", credits, 1, CREDITS_MAX)
+        check_whole("ttl_ms", ttl_ms, TTL_MS_MIN, TTL_MS_MAX)
+        on_abandoned = None
+        if hold_id is None:
+            hold_id = new_id("hld")
+            on_abandoned = self._release_abandoned(organization_id, hold_id)
+        else:
+            check_id("hold_id", hold_id)
+        arguments: tuple[Argument, ...] = (hold_id, credits, ttl_ms)
+        if min_credits is not None or cost is not None or reference or sends:
+            if min_credits is not None:
+                check_whole("min_credits", min_credits, 1, credits)
+            arguments += (
+                min_credits or 0,
+                _cost(cost, credits),
+                check_text("reference", reference),
+            )
+            arguments += (pack_sends(sends),)
+        else:
+            _cost(None, credits)
+        return await self._call(reserve, organization_id, hold_id, arguments, on_abandoned)
+
+    async def extend(
+        self,
+        hold: Reserved | HoldRef,
+        *,
+        to_credits: int | None = None,
+        ttl_ms: int | None = None,
+    ) -> ExtendOutcome:
+        """The hold shall have at least `to_credits`, and live at least `ttl_ms` from now."""
+        if to_credits is None and ttl_ms is None:
+            raise BadArgument("to_credits", None, "to_credits, ttl_ms or both")
+        if to_credits is not None:
+            check_whole("to_credits", to_credits, 1, CREDITS_MAX)
+        if ttl_ms is not None:
+            check_whole("ttl_ms", ttl_ms, TTL_MS_MIN, TTL_MS_MAX)
+        check_id("hold_id", hold.hold_id)
+        arguments = (hold.hold_id, to_credits or 0, ttl_ms or 0)
+        return await self._call(extend, hold.organization_id, hold.hold_id, arguments)
+
+    async def commit(
+        self,
+        hold: Reserved | HoldRef,
+        credits: int | None = None,
+        *,
+        final: bool = True,
+        part: int | None = None,
+        sends: Sequence[Send] | None = None,
+    ) -> CommitOutcome:
+        """Settles a hold for `credits` (None: all of it); never refused for lack of credits.
+
+        Less returns the rest; up to max(held, 1,000) more is charged as well. `final=False` settles
+        part 1, 2, … and keeps the hold open with the rest.
+        """
+        check_id("hold_id", hold.hold_id)
+        if credits is not None:
+            check_whole("credits", credits, 0, CREDITS_MAX)
+        check_whole("hold.credits", hold.credits, 0, CREDITS_MAX)
+        arguments: tuple[Argument, ...]
+        arguments = (hold.hold_id, -1 if credits is None else credits, hold.credits)
+        if not final or part is not None or sends:
+            if not final and (credits is None or part is None):
+                missing = "credits" if credits is None else "part"
+                raise BadArgument(missing, None, "needed for a part that is not final")
+            if part is not None:
+                check_whole("part", part, 1, COST_MAX)
+            arguments += (int(final), part or 0, "", pack_sends(sends))
+        return await self._call(commit, hold.organization_id, hold.hold_id, arguments)
+
+    async def release(
+        self,
+        hold: Reserved | HoldRef,
+        *,
+        reason: str | None = None,
+        sends: Sequence[Send] | None = None,
+    ) -> ReleaseOutcome:
+        """Settles a hold for nothing. A release that overtakes its reserve closes the id."""
+        check_id("hold_id", hold.hold_id)
+        arguments: tuple[Argument, ...] = (hold.hold_id,)
+        if reason or sends:
+            arguments += (check_text("reason", reason), pack_sends(sends))
+        return await self._call(release, hold.organization_id, hold.hold_id, arguments)
+
+    def hold(
+        self,
+        organization_id: str,
+        credits: int = 1,
+        *,
+        hold_id: str | None = None,
+        ttl_ms: int = 300_000,
+        min_credits: int | None = None,
+        cost: int | None = None,
+        reference: str | None = None,
+    ) -> Hold:
+        """A hold as a context: raises Denied, else commits at the end, or releases on an error."""
+        hold_id = new_id("hld") if hold_id is None else hold_id
+        return Hold(
+            self,
+            lambda: self.reserve(
+                organization_id,
+                credits,
+                hold_id=hold_id,
+                ttl_ms=ttl_ms,
+                min_credits=min_credits,
+                cost=cost,
+                reference=reference,
+            ),
+        )
+
+    # -- without a hold
+
+    async def spend(
+        self,
+        organization_id: str,
+        credits: int = 1,
+        *,
+        spend_id: str | None = None,
+        cost: int | None = None,
+        reference: str | None = None,
+        sends: Sequence[Send] | None = None,
+    ) -> SpendOutcome:
+        """Reserve and commit in one call; remembered for ten minutes. 0 credits are allowed."""
+        check_whole("credits", credits, 0, CREDITS_MAX)
+        if spend_id is None:
+            spend_id = new_id("hld")
+        else:
+            check_id("spend_id", spend_id)
+        arguments: tuple[Argument, ...] = (spend_id, credits)
+        if cost is not None or reference or sends:
+            arguments += (_cost(cost, credits), check_text("reference", reference))
+            arguments += (pack_sends(sends),)
+        else:
+            _cost(None, credits)
+        return await self._call(spend, organization_id, spend_id, arguments)
+
+    async def record(self, organization_id: str, sends: Sequence[Send]) -> RecordOutcome:
+        """Journals sends that cost nothing: skips, denials, dry runs, later bounces."""
+        packed = pack_sends(sends)
+        if not packed:
+            raise BadArgument("sends", sends, "at least one Send")
+        return await self._call(record, organization_id, "", (packed,))
+
+    async def pace(self, organization_id: str, cost: int = 1) -> PaceOutcome:
+        """Takes rate tokens only, to draw from a large hold. Asked twice, it takes twice."""
+        check_whole("cost", cost, 1, COST_MAX)
+        return await self._call(pace, organization_id, "", (cost,))
+
+    async def peek(self, organization_id: str, credits: int = 1) -> PeekOutcome:
+        """The account as it is now, and whether `credits` would be admitted. Writes nothing."""
+        check_whole("credits", credits, 1, CREDITS_MAX)
+        return await self._call(peek, organization_id, "", (credits,))
+
+    async def load(self, state: AccountState) -> LoadOutcome:
+        """Puts an account into Redis if it is not there."""
+        return await self._caller.call(load, state.organization_id, "", (pack_account(state),))
+
+    # -- inside
+
+    async def _call(
+        self,
+        command: Command[Answer],
+        organization_id: str,
+        id: str,
+        arguments: tuple[Argument, ...],
+        on_abandoned: Callable[[object], None] | None = None,
+    ) -> Answer:
+        answer = await self._caller.call(command, organization_id, id, arguments, on_abandoned)
+        if type(answer) is not NotLoaded or self._loading is None:
+            return answer
+        if not await self._loading.load(organization_id):
+            return answer
+        return await self._caller.call(command, organization_id, id, arguments, on_abandoned)
+
+    def _release_abandoned(self, organization_id: str, hold_id: str) -> Callable[[object], None]:
+        """For a reserve whose caller is gone and whose id nobody else knows."""
+
+        def release_it(reply: Any) -> None:
+            if reply[0] == b"reserved":
+                keys = release.select_keys(self._caller.keys_of(organization_id))
+                rest: tuple[Argument, ...] = (hold_id, "abandoned")
+                self._caller.transport.call(release.script, keys + rest, release.key_count)
+
+        return release_it
+
+
+def _cost(cost: int | None, credits: int) -> int:
+    if cost is not None:
+        return check_whole("cost", cost, 0, COST_MAX)
+    if credits > COST_MAX:
+        raise BadArgument("cost", cost, f"0 to {COST_MAX:,}, given when credits are more than that")
+    return -1
+
+
+class Connecting:
+    """A gate on its way: `await` it for a gate to close yourself, or use it in `async with`."""
+
+    def __init__(self, open_gate: Callable[[], Any]) -> None:
+        self._open_gate = open_gate
+        self._gate: Gate | None = None
+
+    def __await__(self) -> Generator[Any, None, Gate]:
+        gate: Generator[Any, None, Gate] = self._open_gate().__await__()
+        return gate
+
+    async def __aenter__(self) -> Gate:
+        self._gate = await self
+        return self._gate
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._gate is not None:
+            await self._gate.aclose()

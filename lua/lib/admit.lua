@@ -1,0 +1,25 @@
+-- Judges whether `credits` more may be set aside or spent: status, credits, open holds, rate, in this order. Sets `granted` and
+-- the rate state, or `denial`. Of the account only what the sweep and the clock did is in `packed` then.
+local granted, denial, available = credits, nil, ceiling - held
+if now_us < seen_us then -- the clock went back
+  seen_us = now_us
+  packed = string.sub(packed, 1, 30) .. struct.pack('<I7', seen_us) .. string.sub(packed, 38)
+  changed = true
+end
+if admits == 0 then
+  -- @include inactive
+  denial = inactive_answer(packed)
+elseif available < credits or (opens_hold and max_open_holds > 0 and open_holds >= max_open_holds) then
+  local more = next_expiry + 250 <= now_ms
+  if more and may_sweep then
+    -- @include sweep
+    packed, more, expired_sends = sweep(packed, 64)
+    next_expiry, generation, held, open_holds, ceiling = struct.unpack('<I6I4I7I4I7', packed, 44)
+    available, changed = ceiling - held, true
+  end
+  -- @include lacking
+end
+local tokens = cost < 0 and granted or cost
+if not denial and tokens > 0 then
+  -- @include rate
+end

@@ -1,0 +1,18 @@
+-- Too few credits or too many open holds: fewer credits than asked, where that will do, or the denial.
+available = math.max(0, available)
+local full = opens_hold and max_open_holds > 0 and open_holds >= max_open_holds
+local expiry_in = math.max(1, next_expiry + 250 - now_ms)
+if more and (available < credits or full) then
+  denial = { 'throttled', 'sweep', 1, credits, available }
+elseif available < credits and (min_credits == 0 or available < min_credits) then
+  local change_at = struct.unpack('<I6', packed, 2)
+  local retry_after_ms = change_at < NEVER and math.max(1, change_at - now_ms) or -1
+  if open_holds > 0 and (retry_after_ms < 0 or expiry_in < retry_after_ms) then
+    retry_after_ms = expiry_in
+  end
+  denial = { 'insufficient', available, min_credits > 0 and min_credits or credits, retry_after_ms }
+elseif full then
+  denial = { 'throttled', 'open_holds', expiry_in, 1, 0 }
+else
+  granted = math.min(credits, available)
+end
