@@ -51,12 +51,12 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.pending: deque[Call] = deque()
         self.unwritten: list[Call] = []
-        self.deadline_s = deadline_s
         self.abandoned = 0
         #: Why it was lost; None while it lives.
         self.lost: Loss | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._loop = loop
+        self._deadline_s = deadline_s
         self._on_lost = on_lost
         self._socket: asyncio.Transport | None = None
         self._paused = False
@@ -91,9 +91,15 @@ class Connection(asyncio.Protocol):
             self._drained = self._loop.create_future()
             await self._drained
 
-    def hand_over(self, on_lost: Callable[[Connection, Sequence[Call]], None]) -> None:
-        """From now on `on_lost` hears of the loss."""
+    def hand_over(
+        self, deadline_s: float, on_lost: Callable[[Connection, Sequence[Call]], None]
+    ) -> None:
+        """From now on, with nothing in flight, the deadline counts and `on_lost` hears of a loss."""
+        self._deadline_s = deadline_s
         self._on_lost = on_lost
+        if self._timer is not None:  # it was set by the deadline before
+            self._timer.cancel()
+            self._timer = None
 
     def lose(self, loss: Loss) -> None:
         """Gives the connection up; the first reason counts."""
@@ -168,7 +174,7 @@ class Connection(asyncio.Protocol):
         self.pending.extend(calls)
         self._socket.write(b"".join([call[1] for call in calls]))
         if self._timer is None:
-            self._timer = self._loop.call_later(self.deadline_s, self._look_at_oldest)
+            self._timer = self._loop.call_later(self._deadline_s, self._look_at_oldest)
 
     def _look_at_oldest(self) -> None:
         """The one timer: sleeps until the oldest call in flight is due, ends when there is none."""
@@ -176,11 +182,11 @@ class Connection(asyncio.Protocol):
         if not self.pending:
             self._found_late = False
             return
-        left = self.pending[0][2] + self.deadline_s - monotonic()
+        left = self.pending[0][2] + self._deadline_s - monotonic()
         if left > 0:
             self._found_late = False
         elif self._found_late:
-            ms = round(self.deadline_s * 1000)
+            ms = round(self._deadline_s * 1000)
             self.lose(Loss(f"Redis gave no answer within {ms} ms"))
             return
         else:

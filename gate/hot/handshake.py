@@ -57,8 +57,7 @@ async def open_connection(
         if reason is None:
             raise
         raise reason from (error if reason is not error else error.__cause__)
-    connection.deadline_s = endpoint.deadline_s
-    connection.hand_over(on_lost)
+    connection.hand_over(endpoint.deadline_s, on_lost)
     return connection
 
 

@@ -18,7 +18,7 @@ TAGS: tuple[str, ...] = tuple(
     "afj afb aga afs ady adq adh add aac aak aar aaz abj abb aca abs "
     "afk afc afz afr adx adp adi ada aab aaj aas anz abk abc abz abr "
     "afh afd afy afq aea ads adj adb aaa aai aap aax abh abd aby abq "
-    "afi afa afx afp adz adr adk adc aad aah aaq aay abi aba abx abp".split(" ")  # noqa: SIM905 - a list of 64 lines would say less
+    "afi afa afx afp adz adr adk adc aad aah aaq aay abi aba abx abp".split()
 )
 
 

@@ -40,7 +40,7 @@ async def test_cut_at_random__each_call_runs_at_most_once(
     chance = random.Random(seed)
 
     def change(data: bytes) -> bytes | None:
-        if chance.random() > 0.15:
+        if chance.random() > 0.2:
             return data
         return data[:5] + b"\x00?" + data[5:] if garble else None
 
@@ -72,7 +72,7 @@ async def test_cut_at_random__each_call_runs_at_most_once(
             # Garbling may hit the number of an answer, never how often the script ran.
             assert count == b"1"
             assert fate == 1 or garble
-    assert transport.reconnects > 1
+    assert transport.reconnects >= 1
     assert any(fate == 1 for fate in fates.values())
     assert any(isinstance(fate, AnswerLost) for fate in fates.values())
 

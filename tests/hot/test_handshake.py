@@ -120,11 +120,10 @@ async def test_other_sha(redis_url: str) -> None:
     [
         (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ContractError, "does not speak the Redis"),
         (b"220 mail.example.org ESMTP\r\n", b"500 what?\r\n", ContractError, "does not speak"),
-        (b"+hello\r\n", b"", ContractError, "nobody asked|protocol|closed"),
         (b"-ERR max number of clients reached\r\n", None, Unavailable, "maximum|max number"),
         (b"-DENIED Redis is running in protected mode\r\n", None, ContractError, "protected mode"),
-        (b"", b"+OK\r\n" * 4, ContractError, "does not say that it is Redis"),
-        (b"", b"-LOADING Redis is loading\r\n" * 4, Unavailable, "loading"),
+        (b"", b"+OK\r\n", ContractError, "does not say that it is Redis"),
+        (b"", b"-LOADING Redis is loading\r\n", Unavailable, "loading"),
         (b"", b"", Unavailable, "200 ms"),
         (b"", None, Unavailable, "closed the connection"),
     ],
@@ -135,9 +134,8 @@ async def test_not_a_redis(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(banner)
         if answer is not None:
-            await reader.read(65536)
-            writer.write(answer)
-            await reader.read()
+            while commands := await reader.read(65536):
+                writer.write(answer * len(re.findall(rb"^\*\d", commands, re.MULTILINE)))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -101,7 +101,9 @@ async def test_call__error_of_an_abandoned_call_goes_nowhere(
     abandoned: list[object] = []
     noise: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
-    future = transport.call(lua("return redis.error_reply('GATE_LAYOUT 9')"), (), 0, abandoned.append)
+    future = transport.call(
+        lua("return redis.error_reply('GATE_LAYOUT 9')"), (), 0, abandoned.append
+    )
     await asyncio.sleep(0)
     future.cancel()
     transport.call(lua("error('x')"), (), 0)  # nobody ever looks at this one
