@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
---- apply: one operation: credits given or taken back, status, terms, the periods to come. Once per operation_id: the mark stays
---- until the operation is booked.
+--- apply: one operation: credits given or taken back, status, terms, the periods to come. Once per operation_id: the
+--- mark stays until the operation is booked.
 ---
 --- KEYS[1] account       string
 --- KEYS[2] journal       stream  one delta, unless stale or applied before
@@ -16,8 +16,9 @@
 --- ARGV[8] coming        str   a count and COMING for each, lib/account.lua; empty: as they are
 --- ARGV[9] reference     str   at most 255 bytes
 --- ARGV[10] reason       str   at most 255 bytes
---- ARGV[11…] changes     five each: entry (code), source (1 rollover, 2 base, 3 purchased; 0, only to take: any, in burn order),
----                       credits (+ gives, - takes), expires_at (ms; 0: none), rest (what cannot be taken: 1 becomes debt, 0 is let go)
+--- ARGV[11] changes      list? five each: entry (code), source (1 rollover, 2 base, 3 purchased; 0, only to take: any,
+---                       in burn order), credits (+ gives, - takes), expires_at (ms; 0: none), rest (what cannot be
+---                       taken: 1 becomes debt, 0 is let go)
 ---
 --- -> applied     posted:int seq:int taken:int replayed:int
 --- -> stale       period_no:int
@@ -67,6 +68,7 @@ end
 
 local function take_back(a, change)
   local owed, taken = -change.credits, 0
+  sort_grants(a) -- an earlier change may have given
   for _, grant in ipairs(a.grants) do
     local part = math.min(owed, grant.left)
     if part > 0 and (change.source == 0 or grant.source == change.source) then
@@ -112,7 +114,7 @@ for _, grant in ipairs(a.grants) do
   total = total + grant.left
 end
 if #a.grants > 16 then
-  return redis.error_reply('GATE_BADARG changes at most 16 grants at a time; give it the day of expiry of one that is there')
+  return redis.error_reply('GATE_BADARG changes at most 16 grants in an account; merge by equal days of expiry')
 elseif total > CREDITS_MAX or a.debt > CREDITS_MAX then
   return redis.error_reply('GATE_BADARG credits at most 4503599627370496 in an account')
 end

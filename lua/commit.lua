@@ -35,7 +35,6 @@ then
 end
 
 -- @include open
--- stylua: ignore
 local generation, held, open_holds, ceiling, seq, posted, used, warn_next, epoch, period_no, config_version, grants,
   source, expires_at, left = struct.unpack(BOOKS_AND_GRANT, packed, AT_BOOKS)
 -- @include holds

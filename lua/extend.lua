@@ -31,8 +31,7 @@ if refusal then
 end
 
 -- @include open
-local admits, limits, max_attachment, max_open_holds, rate_second, burst, backlog_second, seen_us, due, next_expiry, generation, held, open_holds, ceiling =
-  struct.unpack(ADMISSION, packed, AT_ADMISSION)
+-- @include admission
 -- @include holds
 -- @include detail
 local score = redis.call('ZSCORE', KEYS[3], id)

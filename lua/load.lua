@@ -9,8 +9,8 @@
 --- KEYS[6] settled_odd   hash
 --- KEYS[7] due           zset
 ---
---- ARGV[1] packed        str   the account as lib/account.lua packs it, seq being the last that is booked; what follows of the
----                             rest (posted, held, ceiling, admits, next_change_at, …) may be 0
+--- ARGV[1] packed        str   the account as lib/account.lua packs it, seq being the last that is booked; what follows
+---                             of the rest (posted, held, ceiling, admits, next_change_at, …) may be 0
 ---
 --- -> loaded      posted:int seq:int
 --- -> present     epoch:int seq:int
@@ -20,7 +20,8 @@ local present = redis.call('GET', KEYS[1])
 local packed = present or ARGV[1]
 local layout = string.byte(packed)
 if layout ~= LAYOUT then
-  return redis.error_reply('GATE_LAYOUT ' .. KEYS[1] .. ' has layout ' .. (layout or 0) .. ', this script knows ' .. LAYOUT)
+  local found = KEYS[1] .. ' has layout ' .. (layout or 0)
+  return redis.error_reply('GATE_LAYOUT ' .. found .. ', this script knows ' .. LAYOUT)
 end
 if present then
   local seq = struct.unpack('<I6', packed, 72)

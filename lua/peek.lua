@@ -12,9 +12,10 @@
 ---                 rate_per_minute:int rate_per_hour:int strict_burst:int max_open_holds:int
 ---                 max_attachment_size_mb:int max_debt:int next_expiry_ms:int next_change_at_ms:int
 ---                 grants:list coming:list
----                 verdict: reserved, insufficient, throttled or inactive, and the fields of that answer (of inactive, `limit` is the
----                 status); grants: source, left, expires_at_ms of each, in burn order; coming: period_no, ends_at_ms,
----                 allowance, status (0: as it is), config_version (0: as it is) of each; 2^48 - 1 ms: never
+---                 verdict: reserved, insufficient, throttled or inactive, and the fields of that answer (of
+---                 inactive, limit is the status); grants: source, left, expires_at_ms of each, in burn order; coming:
+---                 period_no, ends_at_ms, allowance, status (0: as it is), config_version (0: as it is) of each;
+---                 2^48 - 1 ms: never
 --- -> not_loaded
 
 local credits = tonumber(ARGV[1])
@@ -24,8 +25,7 @@ end
 
 -- @include open
 -- @include account
-local admits, limits, max_attachment, max_open_holds, rate_second, burst, backlog_second, seen_us, due, next_expiry, generation, held, open_holds, ceiling =
-  struct.unpack(ADMISSION, packed, AT_ADMISSION)
+-- @include admission
 local a = read_account(packed)
 local backlog_now = math.max(0, backlog_second - rate_second * math.max(0, now_us - seen_us))
 local tokens_now = math.floor(math.max(0, burst * 1000000 - backlog_now) / 1000000)

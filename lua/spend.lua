@@ -34,8 +34,7 @@ then
 end
 
 -- @include open
-local admits, limits, max_attachment, max_open_holds, rate_second, burst, backlog_second, seen_us, due, next_expiry, generation, held, open_holds, ceiling =
-  struct.unpack(ADMISSION, packed, AT_ADMISSION)
+-- @include admission
 -- @include holds
 
 -- An organization without open holds needs no look at them.
@@ -52,7 +51,6 @@ if denial then
   return denial
 end
 
--- stylua: ignore
 local seq, posted, used, warn_next, epoch, period_no, config_version, grants, source, expires_at, left =
   struct.unpack('<I6dI7I7I4I4I4BBI6I7', packed, 72)
 local kind, flags, part, amount, delta = 4, 0, 0, credits, nil

@@ -263,7 +263,6 @@ class Oracle:
         self.legs, self.expired = [], []
         if self.account is not None:
             self.advance()
-            self.account.paced_us = min(self.account.paced_us, self.now_us)
             self.generation = max(self.generation, self.now_ms // GENERATION_MS)
         return self.account
 
@@ -421,6 +420,7 @@ class Oracle:
     ) -> int | Answer:
         """How many credits are granted, or the denial. Takes the rate tokens."""
         a = self.account
+        self.notice_clock()
 
         def full() -> bool:
             return opens and len(self.holds) >= a.terms.max_open_holds
@@ -439,6 +439,10 @@ class Oracle:
         if full():
             return "throttled", "open_holds", self.wait(freed_at), 1, 0
         return self.pace_by(granted if cost == -1 else cost) or granted
+
+    def notice_clock(self) -> None:
+        """Where the clock went back, backlog is paid back from now on, not from then."""
+        self.account.paced_us = min(self.account.paced_us, self.now_us)
 
     def limits(self) -> list[tuple[str, int, int, int]]:
         """Of each rate limit: its name, its rate, its burst, its backlog as it is now."""
@@ -634,6 +638,7 @@ class Oracle:
     def pace(self, cost: int) -> Answer:
         if self.enter() is None:
             return ("not_loaded",)
+        self.notice_clock()
         refused = self.pace_by(cost)
         return self.leave(*refused) if refused else self.leave("paced", self.tokens())
 
@@ -720,7 +725,7 @@ class Oracle:
             return "present", self.account.epoch, self.account.seq
         self.account = account
         account.sort_grants()
-        self.enter()
+        self.generation = max(self.generation, self.now_ms // GENERATION_MS)
         return "loaded", account.posted, self.append("loaded").seq
 
     def retire(self, epoch: int) -> Answer:

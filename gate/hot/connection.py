@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
     def hand_over(
         self, deadline_s: float, on_lost: Callable[[Connection, Sequence[Call]], None]
     ) -> None:
-        """From now on, with nothing in flight, the deadline counts and `on_lost` hears of a loss."""
+        """With nothing in flight: from now on this deadline counts, `on_lost` hears of a loss."""
         self._deadline_s = deadline_s
         self._on_lost = on_lost
         if self._timer is not None:  # it was set by the deadline before

@@ -1,12 +1,15 @@
--- The whole account by name, for what is rare: time, sweeps, operations, warnings, debt. `read_account`
--- makes a table of the packed value, `write_account` packs it again and works out what follows from the rest.
+-- The whole account by name, for what is rare: time, sweeps, operations, warnings, debt.
+-- `read_account` makes a table of the packed value, `write_account` packs it again and works out
+-- what follows from the rest.
 -- @include delta
 local HEAD = '<BI6BBI2I4I4I4I7I7I6I6I4I7I4I7I6dI7I7I4I4I4B' -- the places of lib/fields.lua
 local REST = '<BBBI7I7I7I6I6I6I7I7dB' -- status, reason, warned, overage, overage_limit, debt, started_at, ends_at,
--- grace_until, warn_basis, max_debt, max_rollover (-1: lapses), number of thresholds; an I2 for each, percent, ascending
+-- grace_until, warn_basis, max_debt, max_rollover (-1: lapses), number of thresholds; an I2 for
+-- each, percent, ascending
 local COMING = '<I4I6I7BB' -- period_no, ends_at, allowance, status (0: as it is), brings terms; then the terms
 local TERMS = '<I4I7I4I4I4I4BI4I2I7dB' -- config_version, overage_limit, rate_second, burst, rate_minute, rate_hour,
--- strict, max_open_holds, max_attachment_size_mb, max_debt, max_rollover, number of thresholds; an I2 for each
+-- strict, max_open_holds, max_attachment_size_mb, max_debt, max_rollover, number of thresholds; an
+-- I2 for each
 local LONGER = '<I4I7I4I7' -- rate_minute, backlog_minute, rate_hour, backlog_hour: the last 22 bytes, if limits >= 2
 local ACTIVE, TRIALING, PAST_DUE, PAUSED, CANCELLED, FROZEN = 1, 2, 3, 4, 5, 6
 local ROLLOVER, BASE, PURCHASED, FROM_OVERAGE, FROM_DEBT = 1, 2, 3, 4, 5
@@ -29,7 +32,8 @@ end
 
 local function read_terms(bytes, position)
   local t, count = {}, nil
-  t.config_version, t.overage_limit, t.rate_second, t.burst, t.rate_minute, t.rate_hour, t.strict, t.max_open_holds, t.max_attachment, t.max_debt, t.max_rollover, count, position =
+  t.config_version, t.overage_limit, t.rate_second, t.burst, t.rate_minute, t.rate_hour, t.strict,
+    t.max_open_holds, t.max_attachment, t.max_debt, t.max_rollover, count, position =
     struct.unpack(TERMS, bytes, position)
   t.warn_at, position = read_thresholds(bytes, position, count)
   return t, position
@@ -81,14 +85,17 @@ end
 
 local function read_account(bytes)
   local a, grants, thresholds, position = { grants = {} }, nil, nil, nil
-  a.layout, a.next_change, a.admits, a.limits, a.max_attachment, a.max_open_holds, a.rate_second, a.burst, a.backlog_second, a.seen_us, a.due, a.next_expiry, a.generation, a.held, a.open_holds, a.ceiling, a.seq, a.posted, a.used, a.warn_next, a.epoch, a.period_no, a.config_version, grants, position =
+  a.layout, a.next_change, a.admits, a.limits, a.max_attachment, a.max_open_holds, a.rate_second, a.burst,
+    a.backlog_second, a.seen_us, a.due, a.next_expiry, a.generation, a.held, a.open_holds, a.ceiling,
+    a.seq, a.posted, a.used, a.warn_next, a.epoch, a.period_no, a.config_version, grants, position =
     struct.unpack(HEAD, bytes)
   for i = 1, grants do
     local grant = {}
     grant.source, grant.expires_at, grant.left, position = struct.unpack(GRANT, bytes, position)
     a.grants[i] = grant
   end
-  a.status, a.reason, a.warned, a.overage, a.overage_limit, a.debt, a.started_at, a.ends_at, a.grace_until, a.warn_basis, a.max_debt, a.max_rollover, thresholds, position =
+  a.status, a.reason, a.warned, a.overage, a.overage_limit, a.debt, a.started_at, a.ends_at,
+    a.grace_until, a.warn_basis, a.max_debt, a.max_rollover, thresholds, position =
     struct.unpack(REST, bytes, position)
   a.warn_at, position = read_thresholds(bytes, position, thresholds)
   a.coming = read_coming(bytes, position)
@@ -100,8 +107,8 @@ local function read_account(bytes)
   return a
 end
 
--- What burns first stands first: by expiry, then rollover, base, purchased. Rollover and base without an
--- expiry of their own lapse when the period ends.
+-- What burns first stands first: by expiry, then rollover, base, purchased. Rollover and base
+-- without an expiry of their own lapse when the period ends.
 local function sort_grants(a)
   local function lapses_at(grant)
     return grant.expires_at == NEVER and grant.source ~= PURCHASED and a.ends_at or grant.expires_at
@@ -140,7 +147,8 @@ local function derive(a)
   if a.status == PAST_DUE and graced then
     a.next_change = math.min(a.next_change, a.grace_until)
   end
-  local admits = a.status == ACTIVE or a.status == TRIALING or a.status == CANCELLED or (a.status == PAST_DUE and graced)
+  local s = a.status
+  local admits = s == ACTIVE or s == TRIALING or s == CANCELLED or (s == PAST_DUE and graced)
   a.admits = known and admits and 1 or 0
 
   local percent = a.warn_at[a.warned + 1]

@@ -1,5 +1,6 @@
--- Judges whether `credits` more may be set aside or spent: status, credits, open holds, rate, in this order. Sets `granted` and
--- the rate state, or `denial`. Of the account only what the sweep and the clock did is in `packed` then.
+-- Judges whether `credits` more may be set aside or spent: status, credits, open holds, rate, in
+-- this order. Sets `granted` and the rate state, or `denial`. Of the account only what the sweep
+-- and the clock did is in `packed` then.
 local granted, denial, available = credits, nil, ceiling - held
 if now_us < seen_us then -- the clock went back
   seen_us = now_us

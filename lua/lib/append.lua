@@ -1,5 +1,6 @@
--- Appends one delta with the legs gathered so far; answers the account with its new seq, and the entry's id.
--- It is the first write of a verb: where a foreign value stands under the key it fails and nothing has changed.
+-- Appends one delta with the legs gathered so far; answers the account with its new seq, and the
+-- entry's id. It is the first write of a verb: where a foreign value stands under the key it fails
+-- and nothing has changed.
 -- @include delta
 local function append(bytes, kind, flags, id, part, more)
   local held = struct.unpack('<I7', bytes, 54)

@@ -1,5 +1,6 @@
--- Settles `amount` credits on the whole account: from the grants in their order, then overage up to its limit, then debt;
--- and what follows of it: warnings, and frozen where the debt is too deep. Sets `frozen`.
+-- Settles `amount` credits on the whole account: from the grants in their order, then overage up to
+-- its limit, then debt; and what follows of it: warnings, and frozen where the debt is too deep.
+-- Sets `frozen`.
 -- @include account
 local EMAIL_SENT, WARNING, REASON_DEBT = 2, 101, 1
 local frozen = false

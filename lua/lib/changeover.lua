@@ -1,5 +1,6 @@
--- The first settled id of a generation: clears what does not belong to this generation and the one before.
--- Answers an error reply, and has written nothing, if a foreign value stands under one of the keys.
+-- The first settled id of a generation: clears what does not belong to this generation and the one
+-- before. Answers an error reply, and has written nothing, if a foreign value stands under one of
+-- the keys.
 local function change_over(now_generation)
   local marks = { redis.pcall('HGET', KEYS[5], ''), redis.pcall('HGET', KEYS[6], '') }
   for i = 1, 2 do

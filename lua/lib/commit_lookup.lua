@@ -1,5 +1,5 @@
--- Anything but a plain open hold settled as a whole: reads the hold's detail or what is remembered of the id, and answers where
--- it was asked before. Sets `hold`, or `late` and `flags`.
+-- Anything but a plain open hold settled as a whole: reads the hold's detail or what is remembered
+-- of the id, and answers where it was asked before. Sets `hold`, or `late` and `flags`.
 -- @include settlement
 -- @include detail
 local known
@@ -40,5 +40,8 @@ elseif latest and part > 0 then
 end
 if reply then
   -- @include keep
+  if reply[1] == 'committed' then
+    reply[5] = struct.unpack('<I6', packed, 72) -- time may have added a delta
+  end
   return reply
 end

@@ -1,4 +1,5 @@
--- Counts the open holds anew from their records: held, how many, earliest expiry. It takes as long as there are holds.
+-- Counts the open holds anew from their records: held, how many, earliest expiry. It takes as long
+-- as there are holds.
 local function count_holds()
   local held, count, first = 0, 0, NEVER
   repeat

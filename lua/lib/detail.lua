@@ -1,7 +1,8 @@
 -- Holds with all that may stand in their detail.
 local HOLD_DETAIL = '<BI7I7I7I7I4I7' -- carried sends, held, granted, asked, min_credits, part, its credits; reference
 
--- The hold `id` whose record is `score`. Without a detail, what is held, was granted and was asked are one number.
+-- The hold `id` whose record is `score`. Without a detail, what is held, was granted and was asked
+-- are one number.
 local function read_hold(id, score)
   local low = score % 16384
   local hold = { expires_at = (score - low) / 16384 + HOLD_ERA, min_credits = 0, part = 0, part_credits = 0, sends = 0 }

@@ -2,11 +2,15 @@
 -- and writes; lib/account.lua has the whole of it by name.
 --
 --   1 layout B            8 admits B             50 generation I4   72 seq I6         113 grants, GRANT each
---   2 next_change_at I6   9 limits B             54 held I7         78 posted d           in the order in which
+--   2 next_change_at I6   9 limits B             54 held I7         78 posted d           in the order in
+-- which
 --                        10 max_attachment I2    61 open_holds I4   86 used I7            they burn
---                        12 max_open_holds I4    65 ceiling I7      93 warn_next I7       then REST, coming periods,
---                        16 rate_second I4                         100 epoch I4          and the limits per minute and
---                        20 burst I4                               104 period_no I4      hour where the plan has them
+--                        12 max_open_holds I4    65 ceiling I7      93 warn_next I7       then REST,
+-- coming periods,
+--                        16 rate_second I4                         100 epoch I4          and the limits
+-- per minute and
+--                        20 burst I4                               104 period_no I4      hour where the
+-- plan has them
 --                        24 backlog_second I7                      108 config_version I4
 --                        31 seen_us I7                             112 number of grants B
 --                        38 due I6

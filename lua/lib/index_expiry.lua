@@ -1,4 +1,5 @@
--- Puts the organization into the partition's index by its earliest expiry, or takes it out; its type was seen before.
+-- Puts the organization into the partition's index by its earliest expiry, or takes it out; its
+-- type was seen before.
 local next_expiry = struct.unpack('<I6', packed, 44)
 packed = string.sub(packed, 1, 37) .. struct.pack('<I6', next_expiry) .. string.sub(packed, 44)
 if next_expiry < NEVER then

@@ -1,4 +1,5 @@
--- Reads the account and brings it up to now. Sets `packed`, the time, and what time has done: `changed`, `legs`.
+-- Reads the account and brings it up to now. Sets `packed`, the time, and what time has done:
+-- `changed`, `legs`.
 -- @include fields
 local packed = redis.call('GET', KEYS[1])
 if not packed then

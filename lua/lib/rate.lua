@@ -1,5 +1,6 @@
--- Takes `tokens` from every limit, or sets `denial`. Exact in integers: the leaky bucket form of GCRA (README, section 3.2;
--- ITU-T I.371 annex A). The limit per second stands in locals, longer ones behind the account.
+-- Takes `tokens` from every limit, or sets `denial`. Exact in integers: the leaky bucket form of
+-- GCRA (README, section 3.2; ITU-T I.371 annex A). The limit per second stands in locals, longer
+-- ones behind the account.
 local elapsed_us = now_us - seen_us
 if elapsed_us < 0 then
   elapsed_us = 0

@@ -1,4 +1,5 @@
--- A release whose id is no open hold: the first answer again, or how it was settled; nothing if it is unknown.
+-- A release whose id is no open hold: the first answer again, or how it was settled; nothing if it
+-- is unknown.
 -- @include settled
 if settled then
   -- @include settlement

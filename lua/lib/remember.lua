@@ -1,5 +1,5 @@
--- Writes the `record` of a settled id. Where a foreign value stands under the key it answers the error, and takes back the
--- journal's `entry`, the only write before it.
+-- Writes the `record` of a settled id. Where a foreign value stands under the key it answers the
+-- error, and takes back the journal's `entry`, the only write before it.
 local now_generation, failure = math.floor(now_ms / 600000), nil
 if generation < now_generation then
   -- @include changeover

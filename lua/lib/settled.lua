@@ -1,9 +1,10 @@
--- Settled ids, remembered for ten to twenty minutes: two hashes that change over every ten minutes. This looks up `id`
--- and sets `settled` to what is remembered of it, packed, or false.
+-- Settled ids, remembered for ten to twenty minutes: two hashes that change over every ten minutes.
+-- This looks up `id` and sets `settled` to what is remembered of it, packed, or false.
 --
--- Generation g is written to KEYS[5 + g % 2]; the field '' of that hash says which generation it holds. The account's
--- `generation` is the newest one written: a hash is read only when it can hold something, and the first write of a
--- generation clears what the one before the last left behind (lib/changeover.lua).
+-- Generation g is written to KEYS[5 + g % 2]; the field '' of that hash says which generation it
+-- holds. The account's `generation` is the newest one written: a hash is read only when it can hold
+-- something, and the first write of a generation clears what the one before the last left behind
+-- (lib/changeover.lua).
 local now_generation, settled = math.floor(now_ms / 600000), false
 if now_generation < generation then -- the clock went back
   now_generation = generation

@@ -1,5 +1,5 @@
--- What the record of a settled id says: flags, spent, returned; the longer form also part. How it was settled:
--- 1 committed, 2 released, 3 expired, 4 released before it was ever reserved.
+-- What the record of a settled id says: flags, spent, returned; the longer form also part. How it
+-- was settled: 1 committed, 2 released, 3 expired, 4 released before it was ever reserved.
 local SETTLED_NAMES = { 'committed', 'released', 'expired', 'released' }
 
 local function read_settlement(record)

@@ -4,8 +4,8 @@
 -- @include changeover
 local SWEEP_GRACE_MS = 250
 
--- Sweeps at most `limit` holds. Answers the account, whether more are due, the ids of those that had carried sends
--- (joined by newlines), how many were swept and their credits.
+-- Sweeps at most `limit` holds. Answers the account, whether more are due, the ids of those that
+-- had carried sends (joined by newlines), how many were swept and their credits.
 local function sweep(bytes, limit)
   for i = 4, 6 do -- a foreign value under a key fails here, before the first write
     redis.call('HLEN', KEYS[i])

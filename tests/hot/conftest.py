@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import pytest_asyncio
 
+from gate.domain.errors import Unavailable
 from gate.hot.script import Script
-from gate.hot.transport import Transport
+from gate.hot.transport import AnswerLost, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,6 +30,28 @@ ECHO = lua("return {'echo', ARGV[1]}", "echo")
 #: Counts how often it ran, under its one key.
 COUNT = lua("return redis.call('INCR', KEYS[1])", "count")
 SCRIPTS = (ECHO, COUNT)
+
+
+async def answered_again(transport: Transport) -> None:
+    """Returns when a call gets through again."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert await transport.call(ECHO, ("x",), 0) == [b"echo", b"x"]
+            except (Unavailable, AnswerLost):
+                await asyncio.sleep(0.001)  # the pause before the next try, not a wait for luck
+            else:
+                return
+
+
+async def first_refusal(call: Callable[[], Awaitable[object]]) -> Unavailable:
+    """Calls until Redis refuses, and returns the refusal."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await call()
+            except Unavailable as refusal:
+                return refusal
 
 
 @pytest_asyncio.fixture

@@ -9,27 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gate.domain.errors import Unavailable
-from gate.hot.transport import AnswerLost, Transport
+from gate.hot.transport import AnswerLost
 from gate.stack import RedisServer
-from tests.hot.conftest import COUNT, ECHO
+from tests.hot.conftest import COUNT, ECHO, answered_again
 from tests.hot.proxy import Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.hot.conftest import Connect
-
-
-async def _answered_again(transport: Transport) -> None:
-    """Returns when a call gets through; each round waits for the background, not for luck."""
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                assert await transport.call(ECHO, ("x",), 0) == [b"echo", b"x"]
-            except (Unavailable, AnswerLost):
-                await asyncio.sleep(0.001)
-            else:
-                return
 
 
 @pytest.mark.parametrize(("seed", "garble"), [(1, False), (2, False), (3, True)])
@@ -60,7 +48,7 @@ async def test_cut_at_random__each_call_runs_at_most_once(
         proxy.change = change
         await asyncio.gather(*(worker(number) for number in range(32)))
         proxy.change = lambda data: data
-        await _answered_again(transport)
+        await answered_again(transport)
         await transport.aclose()
     ran = await direct.execute("MGET", *fates)
     for fate, count in zip(fates.values(), ran, strict=True):
@@ -93,7 +81,7 @@ async def test_deadline__written_calls_are_lost_and_the_connection_is_made_anew(
         assert all(isinstance(answer, AnswerLost) for answer in answers)
         assert "100 ms" in str(answers[0])
         proxy.answers.set()
-        await _answered_again(transport)
+        await answered_again(transport)
         assert transport.reconnects == 1
         assert await transport.execute("GET", "k") == b"10"
         await transport.aclose()
@@ -102,7 +90,7 @@ async def test_deadline__written_calls_are_lost_and_the_connection_is_made_anew(
 async def test_back_pressure__what_was_not_written_is_said_to_be_so(
     connect: Connect, redis_server: RedisServer, redis_url: str, tmp_path: Path
 ) -> None:
-    """Beyond the buffers of the sockets, calls wait unwritten; after the loss nothing of them ran."""
+    """Beyond the buffers of the sockets, calls wait unwritten; of those none ever runs."""
     payload = b"x" * 400_000
     direct = await connect(redis_url)
     async with Proxy(redis_server.port, path=tmp_path / "s") as proxy:
@@ -119,7 +107,7 @@ async def test_back_pressure__what_was_not_written_is_said_to_be_so(
         assert 1 < written < 15
         assert kinds == [AnswerLost] * written + [Unavailable] * (20 - written)
         proxy.requests.set()
-        await _answered_again(transport)
+        await answered_again(transport)
         await transport.aclose()
     unwritten = [f"k{number}" for number in range(written, 20)]
     assert await direct.execute("EXISTS", *unwritten) == 0
@@ -150,7 +138,7 @@ async def test_one_of_two_lost__the_other_takes_over_what_was_not_written(
         direct = await connect(redis_url)
         await direct.execute("CLIENT", "KILL", "ID", addresses)
         for _ in range(3):
-            await _answered_again(transport)
+            await answered_again(transport)
         assert transport.reconnects <= 1
         await transport.aclose()
 
@@ -212,6 +200,6 @@ async def test_redis_killed_and_restarted__calls_fail_fast_then_work(
             await transport.call(ECHO, ("x",), 0)
         assert caught.value.reason == "connection"
         server.start()
-        await _answered_again(transport)
+        await answered_again(transport)
         await transport.aclose()
         assert transport.reconnects >= 1

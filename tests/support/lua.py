@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TAG = "afj"
-START_MS = 1_700_000_000_000
+START_MS = 1_800_000_000_000
 CLOCK = "test:clock"
 TEST_CLOCK = f"""
 local now_us = tonumber(redis.call('GET', '{CLOCK}'))
