@@ -73,7 +73,7 @@ local function take_back(a, change)
     local part = math.min(owed, grant.left)
     if part > 0 and (change.source == 0 or grant.source == change.source) then
       grant.left, owed, taken = grant.left - part, owed - part, taken + part
-      add_leg(a, change.entry, grant.source, -part)
+      add_leg(a, change.entry, grant.source, -part, grant.expires_at)
       if grant.source ~= PURCHASED then
         a.warn_basis = math.max(0, a.warn_basis - part)
       end

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from asyncio import CancelledError
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from gate.client.hold import Hold
 from gate.client.loading import Loading
+from gate.domain.accounts import AccountState
 from gate.domain.errors import BadArgument
 from gate.domain.ids import new_id
 from gate.domain.limits import (
@@ -55,7 +57,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gate.client.loader import Loader
-    from gate.domain.accounts import AccountState
     from gate.hot.calls import Argument
     from gate.hot.command import Command
     from gate.hot.commands.peek import PeekOutcome
@@ -63,6 +64,10 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+PARTITIONS_ALLOWED = (1, 2, 4, 8, 16, 32, 64)
+CONNECTIONS_MAX = 1_000
+IN_FLIGHT_MAX = 1_000_000
+TIMEOUT_MS_MAX = 3_600_000
 
 
 class HoldRef(NamedTuple):
@@ -110,9 +115,20 @@ class Gate:
         """
         if database_url is not None:
             raise BadArgument("database_url", "…", "None: give a loader to load from PostgreSQL")
-        if partitions not in (1, 2, 4, 8, 16, 32, 64):
+        if type(partitions) is not int or partitions not in PARTITIONS_ALLOWED:
             raise BadArgument("partitions", partitions, "a power of two up to 64")
-        url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+        check_whole("connections", connections, 1, CONNECTIONS_MAX)
+        check_whole("in_flight_max", in_flight_max, 1, IN_FLIGHT_MAX)
+        check_whole("deadline_ms", deadline_ms, 1, TIMEOUT_MS_MAX)
+        check_whole("connect_timeout_ms", connect_timeout_ms, 1, TIMEOUT_MS_MAX)
+        check_id("client_name", client_name)
+        if loader is not None and not callable(loader):
+            raise BadArgument("loader", loader, "None or a coroutine function")
+        if redis_url is None:
+            redis_url = os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+        elif type(redis_url) is not str:
+            raise BadArgument("redis_url", "…", "None or text")
+        url = redis_url
 
         async def open_gate() -> Gate:
             transport = await Transport.connect(
@@ -140,7 +156,9 @@ class Gate:
         return self._caller
 
     async def aclose(self) -> None:
-        """Refuses new calls, waits for those in flight, closes."""
+        """Refuses new calls, waits for those in flight, closes. Loads under way end."""
+        if self._loading is not None:
+            await self._loading.aclose()
         await self._caller.transport.aclose()
 
     async def __aenter__(self) -> Self:
@@ -176,14 +194,14 @@ class Gate:
         """
         check_whole("credits", credits, 1, CREDITS_MAX)
         check_whole("ttl_ms", ttl_ms, TTL_MS_MIN, TTL_MS_MAX)
-        on_abandoned = None
+        own_id = hold_id is None
         if hold_id is None:
             hold_id = new_id("hld")
-            on_abandoned = self._release_abandoned(organization_id, hold_id)
         else:
             check_id("hold_id", hold_id)
         arguments: tuple[Argument, ...] = (hold_id, credits, ttl_ms)
-        if min_credits is not None or cost is not None or reference or sends:
+        simple = min_credits is None and cost is None and reference is None and sends is None
+        if not simple:
             if min_credits is not None:
                 check_whole("min_credits", min_credits, 1, credits)
             arguments += (
@@ -194,7 +212,12 @@ class Gate:
             arguments += (pack_sends(sends),)
         else:
             _cost(None, credits)
-        return await self._call(reserve, organization_id, hold_id, arguments, on_abandoned)
+        try:
+            return await self._call(reserve, organization_id, hold_id, arguments)
+        except CancelledError:
+            if own_id:
+                self._abandon(organization_id, hold_id)
+            raise
 
     async def extend(
         self,
@@ -210,7 +233,7 @@ class Gate:
             check_whole("to_credits", to_credits, 1, CREDITS_MAX)
         if ttl_ms is not None:
             check_whole("ttl_ms", ttl_ms, TTL_MS_MIN, TTL_MS_MAX)
-        check_id("hold_id", hold.hold_id)
+        _check_hold(hold)
         arguments = (hold.hold_id, to_credits or 0, ttl_ms or 0)
         return await self._call(extend, hold.organization_id, hold.hold_id, arguments)
 
@@ -228,13 +251,15 @@ class Gate:
         Less returns the rest; up to max(held, 1,000) more is charged as well. `final=False` settles
         part 1, 2, … and keeps the hold open with the rest.
         """
-        check_id("hold_id", hold.hold_id)
+        _check_hold(hold)
         if credits is not None:
             check_whole("credits", credits, 0, CREDITS_MAX)
         check_whole("hold.credits", hold.credits, 0, CREDITS_MAX)
         arguments: tuple[Argument, ...]
         arguments = (hold.hold_id, -1 if credits is None else credits, hold.credits)
-        if not final or part is not None or sends:
+        if final is not True or part is not None or sends is not None:
+            if type(final) is not bool:
+                raise BadArgument("final", final, "True or False")
             if not final and (credits is None or part is None):
                 missing = "credits" if credits is None else "part"
                 raise BadArgument(missing, None, "needed for a part that is not final")
@@ -251,9 +276,9 @@ class Gate:
         sends: Sequence[Send] | None = None,
     ) -> ReleaseOutcome:
         """Settles a hold for nothing. A release that overtakes its reserve closes the id."""
-        check_id("hold_id", hold.hold_id)
+        _check_hold(hold)
         arguments: tuple[Argument, ...] = (hold.hold_id,)
-        if reason or sends:
+        if reason is not None or sends is not None:
             arguments += (check_text("reason", reason), pack_sends(sends))
         return await self._call(release, hold.organization_id, hold.hold_id, arguments)
 
@@ -269,18 +294,20 @@ class Gate:
         reference: str | None = None,
     ) -> Hold:
         """A hold as a context: raises Denied, else commits at the end, or releases on an error."""
-        hold_id = new_id("hld") if hold_id is None else hold_id
+        own_id = hold_id is None
+        id = new_id("hld") if hold_id is None else hold_id
         return Hold(
             self,
-            lambda: self.reserve(
+            reserve=lambda: self.reserve(
                 organization_id,
                 credits,
-                hold_id=hold_id,
+                hold_id=id,
                 ttl_ms=ttl_ms,
                 min_credits=min_credits,
                 cost=cost,
                 reference=reference,
             ),
+            abandon=(lambda: self._abandon(organization_id, id)) if own_id else None,
         )
 
     # -- without a hold
@@ -302,7 +329,7 @@ class Gate:
         else:
             check_id("spend_id", spend_id)
         arguments: tuple[Argument, ...] = (spend_id, credits)
-        if cost is not None or reference or sends:
+        if cost is not None or reference is not None or sends is not None:
             arguments += (_cost(cost, credits), check_text("reference", reference))
             arguments += (pack_sends(sends),)
         else:
@@ -328,6 +355,8 @@ class Gate:
 
     async def load(self, state: AccountState) -> LoadOutcome:
         """Puts an account into Redis if it is not there."""
+        if not isinstance(state, AccountState):
+            raise BadArgument("state", state, "an AccountState")
         return await self._caller.call(load, state.organization_id, "", (pack_account(state),))
 
     # -- inside
@@ -338,25 +367,28 @@ class Gate:
         organization_id: str,
         id: str,
         arguments: tuple[Argument, ...],
-        on_abandoned: Callable[[object], None] | None = None,
     ) -> Answer:
-        answer = await self._caller.call(command, organization_id, id, arguments, on_abandoned)
+        answer = await self._caller.call(command, organization_id, id, arguments)
         if type(answer) is not NotLoaded or self._loading is None:
             return answer
         if not await self._loading.load(organization_id):
             return answer
-        return await self._caller.call(command, organization_id, id, arguments, on_abandoned)
+        return await self._caller.call(command, organization_id, id, arguments)
 
-    def _release_abandoned(self, organization_id: str, hold_id: str) -> Callable[[object], None]:
-        """For a reserve whose caller is gone and whose id nobody else knows."""
+    def _abandon(self, organization_id: str, hold_id: str) -> None:
+        """Releases what a cancelled reserve may have opened under an id that nobody else knows.
 
-        def release_it(reply: Any) -> None:
-            if reply[0] == b"reserved":
-                keys = release.select_keys(self._caller.keys_of(organization_id))
-                rest: tuple[Argument, ...] = (hold_id, "abandoned")
-                self._caller.transport.call(release.script, keys + rest, release.key_count)
+        Not awaited; where the release comes before its reserve, that opens nothing.
+        """
+        keys = release.select_keys(self._caller.keys_of(organization_id))
+        arguments: tuple[Argument, ...] = (*keys, hold_id, "abandoned")
+        self._caller.transport.call(release.script, arguments, release.key_count)
 
-        return release_it
+
+def _check_hold(hold: Reserved | HoldRef) -> None:
+    if not isinstance(hold, (Reserved, HoldRef)):
+        raise BadArgument("hold", hold, "a Reserved or a HoldRef")
+    check_id("hold.hold_id", hold.hold_id)
 
 
 def _cost(cost: int | None, credits: int) -> int:

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from gate.domain.errors import OutcomeUnknown, Unavailable
-from gate.domain.limits import CREDITS_MAX, check_whole
+from gate.domain.errors import BadArgument, GateError, OutcomeUnknown, Unavailable
+from gate.domain.limits import CREDITS_MAX, SENDS_BYTES_MAX, check_whole
 from gate.domain.outcomes import Reserved
+from gate.domain.sends import Send, pack_sends
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from gate.client.gate import Gate
-    from gate.domain.sends import Send
+    from gate.domain.outcomes import CommitOutcome
 
 Answer = TypeVar("Answer")
 
@@ -36,14 +37,22 @@ class Hold:
     """What `gate.hold(...)` makes. Entering raises Denied, Unavailable or OutcomeUnknown.
 
     Leaving normally commits `used` credits (None: all that were granted). Leaving by an exception
-    releases, unless `used` says that something has left already: that is committed.
+    releases, unless `used` says that something has left already: that is committed. That exception
+    goes on in any case; if the settlement fails too, it bears a note of that.
     """
 
-    def __init__(self, gate: Gate, reserve: Callable[[], Awaitable[object]]) -> None:
-        """Use `gate.hold`."""
+    def __init__(
+        self,
+        gate: Gate,
+        reserve: Callable[[], Awaitable[object]],
+        abandon: Callable[[], None] | None,
+    ) -> None:
+        """Use `gate.hold`. `abandon`: for an id that nobody else knows."""
         self._gate = gate
         self._reserve = reserve
+        self._abandon = abandon
         self._sends: list[Send] = []
+        self._sends_bytes = 0
         self._kept = False
         self._receipt: Reserved | None = None
         self._used: int | None = None
@@ -70,7 +79,13 @@ class Hold:
         self._used = check_whole("used", credits, 0, CREDITS_MAX)
 
     def record(self, send: Send) -> None:
-        """Sends along with the settlement what became of one message."""
+        """Sends along with the settlement what became of one message. Raises BadArgument, here
+        and not at the end, where it would be too late."""
+        if type(send) is not Send:
+            raise BadArgument("send", send, "a Send")
+        self._sends_bytes += len(pack_sends((send,)))
+        if self._sends_bytes > SENDS_BYTES_MAX:
+            raise BadArgument("send", send, "1 MiB of JSON for all sends of a hold")
         self._sends.append(send)
 
     def keep(self) -> None:
@@ -78,7 +93,12 @@ class Hold:
         self._kept = True
 
     async def __aenter__(self) -> Self:
-        outcome = await ask_again(self._reserve)
+        try:
+            outcome = await ask_again(self._reserve)
+        except asyncio.CancelledError:
+            if self._abandon is not None:
+                self._abandon()
+            raise
         if not isinstance(outcome, Reserved):
             outcome.raise_if_denied()  # type: ignore[attr-defined]
         self._receipt = outcome  # type: ignore[assignment]
@@ -90,13 +110,23 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        receipt, sends = self.receipt, self._sends or None
         if self._kept:
             return
-        if kind is None or self._used:
-            settled = await ask_again(lambda: self._gate.commit(receipt, self._used, sends=sends))
-        else:
-            await ask_again(lambda: self._gate.release(receipt, reason=kind.__name__, sends=sends))
-            return
         if error is None:
-            settled.raise_if_denied()
+            (await self._commit()).raise_if_denied()
+            return
+        try:
+            if self._used:
+                await self._commit()
+            else:
+                await self._release(type(error).__name__)
+        except GateError as failure:
+            error.add_note(f"the hold {self.receipt.hold_id} was not settled: {failure}")
+
+    async def _commit(self) -> CommitOutcome:
+        receipt, sends = self.receipt, self._sends or None
+        return await ask_again(lambda: self._gate.commit(receipt, self._used, sends=sends))
+
+    async def _release(self, reason: str) -> None:
+        receipt, sends = self.receipt, self._sends or None
+        await ask_again(lambda: self._gate.release(receipt, reason=reason, sends=sends))

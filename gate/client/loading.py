@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from gate.domain.accounts import AccountState
+from gate.domain.errors import BadArgument, Unavailable
 from gate.hot.commands import load
 from gate.hot.layout import pack_account
 
@@ -22,17 +24,38 @@ class Loading:
         self._under_way: dict[str, asyncio.Task[bool]] = {}
 
     async def load(self, organization_id: str) -> bool:
-        """Whether the account is in Redis now. Raises what the loader raises."""
+        """Whether the account is in Redis now. Raises what the loader raises, and Unavailable if
+        the gate is closed meanwhile."""
         task = self._under_way.get(organization_id)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._load(organization_id))
             self._under_way[organization_id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(organization_id, None))
-        return await asyncio.shield(task)
+            task.add_done_callback(lambda task: self._ended(organization_id, task))
+        await asyncio.wait((task,))
+        if task.cancelled():
+            raise Unavailable("closed", "the gate was closed")
+        return task.result()
+
+    async def aclose(self) -> None:
+        """Ends the loads under way."""
+        tasks = tuple(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _ended(self, organization_id: str, task: asyncio.Task[bool]) -> None:
+        del self._under_way[organization_id]
+        if not task.cancelled():
+            task.exception()  # counts as looked at, if those who waited are all gone
 
     async def _load(self, organization_id: str) -> bool:
         state = await self._loader(organization_id)
         if state is None:
             return False
+        if not isinstance(state, AccountState):
+            raise BadArgument("loader", state, "a coroutine function to AccountState or None")
+        if state.organization_id != organization_id:
+            raise BadArgument("loader", state.organization_id, f"the account of {organization_id}")
         await self._caller.call(load, organization_id, "", (pack_account(state),))
         return True

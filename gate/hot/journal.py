@@ -9,7 +9,7 @@ from gate.domain.errors import ContractError
 from gate.hot.packing import Packing
 
 DELTA = Packing("<BBI4I6ddI6I4B")
-LEG = Packing("<BBdI4I4")
+LEG = Packing("<BBdI4I4I6")
 
 KINDS: Final = (
     "reserved",
@@ -42,13 +42,15 @@ ENTRY_CODES: Final = {name: code for code, name in ENTRIES.items()}
 
 class Leg(NamedTuple):
     """One movement within a delta. `amount` is in credits, except for the entries `turn` (credits
-    used in the closed period), `warning` (percent) and `audit` (by how much held was corrected)."""
+    used in the closed period), `warning` (percent) and `audit` (by how much held was corrected).
+    `expires_at_ms` is the grant's, 2^48 - 1 for one that ends with its period or never; 0: no grant."""
 
     entry: str
     source: str
     amount: int
     period_no: int
     config_version: int
+    expires_at_ms: int
 
     @property
     def moves_posted(self) -> bool:

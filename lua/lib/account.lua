@@ -215,7 +215,7 @@ local function write_account(a)
 end
 
 -- Notes a leg of the delta that this call will append.
-local function add_leg(a, entry, source, amount)
-  legs = legs .. struct.pack(LEG, entry, source, amount, a.period_no, a.config_version)
+local function add_leg(a, entry, source, amount, expires_at)
+  legs = legs .. struct.pack(LEG, entry, source, amount, a.period_no, a.config_version, expires_at or 0)
   leg_count = leg_count + 1
 end

@@ -16,7 +16,7 @@ local function turn(a)
       if grant.source == source and source == PURCHASED then
         purchased[#purchased + 1] = grant
       elseif grant.source == source and grant.left > 0 then
-        add_leg(a, PERIOD_RESET, source, -grant.left)
+        add_leg(a, PERIOD_RESET, source, -grant.left, grant.expires_at)
         lapsed = lapsed + grant.left
       end
     end
@@ -24,7 +24,7 @@ local function turn(a)
   a.grants = purchased
   local carried = math.min(lapsed, math.max(0, a.max_rollover))
   if carried > 0 then
-    add_leg(a, ROLLOVER_APPLIED, ROLLOVER, carried)
+    add_leg(a, ROLLOVER_APPLIED, ROLLOVER, carried, NEVER)
     add_grant(a, ROLLOVER, carried, NEVER)
   end
   a.period_no, a.used, a.warned, a.warn_basis = period.period_no, 0, 0, carried + period.allowance
@@ -59,7 +59,7 @@ local function advance(bytes)
       turn(a)
     else
       local grant = table.remove(a.grants, due)
-      add_leg(a, PERIOD_RESET, grant.source, -grant.left)
+      add_leg(a, PERIOD_RESET, grant.source, -grant.left, grant.expires_at)
     end
   end
 end

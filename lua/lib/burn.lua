@@ -11,7 +11,7 @@ local function burn(bytes, amount)
     local taken = math.min(grant.left, owed)
     if taken > 0 then
       grant.left, owed = grant.left - taken, owed - taken
-      add_leg(a, EMAIL_SENT, grant.source, -taken)
+      add_leg(a, EMAIL_SENT, grant.source, -taken, grant.expires_at)
     end
   end
   local overage = math.min(owed, math.max(0, a.overage_limit - a.overage))

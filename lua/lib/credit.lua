@@ -22,7 +22,7 @@ local function credit(a, entry, source, credits, expires_at)
     add_leg(a, entry, FROM_DEBT, paid)
   end
   if credits > paid then
-    add_leg(a, entry, source, credits - paid)
+    add_leg(a, entry, source, credits - paid, expires_at)
     add_grant(a, source, credits - paid, expires_at)
   end
 end

@@ -9,8 +9,8 @@ if first_is_enough and used + amount < warn_next and leg_count == 0 then
     .. struct.pack(BOOKS_AND_GRANT, generation, held, open_holds, ceiling, seq, posted, used, warn_next,
       epoch, period_no, config_version, grants, source, expires_at, left - amount)
     .. string.sub(packed, AT_GRANTS + GRANT_SIZE)
-  delta = struct.pack('<BBI4I6ddI6I4BBBdI4I4', kind, flags, epoch, seq, posted, held, now_ms, part, 1,
-    2, source, -amount, period_no, config_version)
+  delta = struct.pack('<BBI4I6ddI6I4BBBdI4I4I6', kind, flags, epoch, seq, posted, held, now_ms, part, 1,
+    2, source, -amount, period_no, config_version, expires_at)
 else
   packed = front
     .. struct.pack('<I4I7I4I7I6', generation, held, open_holds, ceiling, seq)

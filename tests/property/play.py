@@ -107,7 +107,8 @@ def set_clock(oracle: Oracle, step: Step) -> None:
 def resolve(oracle: Oracle, step: Step) -> dict[str, Any]:
     """The arguments of a step with instants instead of offsets from now."""
     given = dict(step.arguments)
-    now, a = oracle.now_ms, oracle.account
+    view = deepcopy(oracle)
+    now, a = view.now_ms, view.enter()
     if step.verb == "apply":
         if "grace_in" in given:
             given["grace_until"] = max(0, now + given.pop("grace_in"))
@@ -132,7 +133,7 @@ def resolve(oracle: Oracle, step: Step) -> dict[str, Any]:
             for change in given.get("changes", ())
         ]
     elif step.verb == "expire":
-        due = oracle.sweepable()
+        due = view.sweepable()
         limit = given["limit"]
         if due[limit:] and due[limit - 1].expires_at == due[limit].expires_at:
             given["limit"] = 1_000  # which of equals goes first is nobody's business

@@ -38,7 +38,7 @@ LONGER = Packing("<I4I7I4I7")
 COMING = Packing("<I4I6I7BB")
 TERMS = Packing("<I4I7I4I4I4I4BI4I2I7dB")
 DELTA = Packing("<BBI4I6ddI6I4B")
-LEG = Packing("<BBdI4I4")
+LEG = Packing("<BBdI4I4I6")
 
 STATUSES = ("", "active", "trialing", "past_due", "paused", "cancelled", "frozen")
 REASONS = ("", "debt", "repair")
@@ -237,7 +237,7 @@ def read_delta(entry: dict[bytes, bytes]) -> tuple[str, Delta]:
     kind, flags, epoch, seq, posted, held, at_ms, part, count = head
     legs = []
     for _ in range(count):
-        (code, source, amount, period_no, version), position = LEG.unpack(entry[b"d"], position)
+        (code, source, amount, period_no, version, _), position = LEG.unpack(entry[b"d"], position)
         legs.append(Leg(ENTRIES[code], SOURCES[source], amount, period_no, version))
     assert position == len(entry[b"d"])
     more, texts = entry[b"m"], []
