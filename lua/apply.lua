@@ -67,7 +67,7 @@ end
 -- @include more
 
 local function take_back(a, change)
-  local owed, taken = -change.credits, 0
+  local owed, taken, kept = -change.credits, 0, {}
   sort_grants(a) -- an earlier change may have given
   for _, grant in ipairs(a.grants) do
     local part = math.min(owed, grant.left)
@@ -78,7 +78,11 @@ local function take_back(a, change)
         a.warn_basis = math.max(0, a.warn_basis - part)
       end
     end
+    if grant.left > 0 then
+      kept[#kept + 1] = grant
+    end
   end
+  a.grants = kept
   if owed > 0 and change.rest == 1 then
     a.debt, taken = a.debt + owed, taken + owed
     add_leg(a, change.entry, FROM_DEBT, -owed)

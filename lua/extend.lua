@@ -53,7 +53,7 @@ local credits = math.max(0, to_credits - hold.held)
 if credits > COST_MAX then
   return redis.error_reply('GATE_BADARG to_credits at most 1000000000 more than are held')
 elseif credits > 0 then
-  local opens_hold, may_sweep, min_credits, cost = false, true, 0, -1
+  local opens_hold, min_credits, cost = false, 0, -1
   -- @include admit
   if denial then
     -- @include keep

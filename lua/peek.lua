@@ -2,6 +2,8 @@
 --- peek: the account as it is now and the verdict on so many credits. Writes nothing.
 ---
 --- KEYS[1] account       string
+--- KEYS[2] journal       stream  not used
+--- KEYS[3] holds         zset
 ---
 --- ARGV[1] credits       int   1 to 2^52
 ---
@@ -30,8 +32,19 @@ local a = read_account(packed)
 local backlog_now = math.max(0, backlog_second - rate_second * math.max(0, now_us - seen_us))
 local tokens_now = math.floor(math.max(0, burst * 1000000 - backlog_now) / 1000000)
 
-local opens_hold, may_sweep, min_credits, cost = true, false, 0, math.min(credits, COST_MAX)
--- @include admit
+-- As lib/admit.lua judges, without a sweep.
+local opens_hold, min_credits, tokens = true, 0, math.min(credits, COST_MAX)
+local granted, denial, available = credits, nil, ceiling - held
+local more = next_expiry + 250 <= now_ms
+if admits == 0 then
+  -- @include inactive
+  denial = inactive_answer(packed)
+else
+  -- @include lacking
+end
+if not denial then
+  -- @include rate
+end
 local verdict, said = 'reserved', { '', 0, credits, math.max(0, ceiling - held), '' }
 if denial and denial[1] == 'throttled' then
   verdict, said = 'throttled', { denial[2], denial[3], denial[4], denial[5], '' }

@@ -50,14 +50,16 @@ packed = string.sub(packed, 1, AT_BOOKS - 1)
   .. struct.pack('<I4I7I4', generation, held, open_holds)
   .. string.sub(packed, AT_BOOKS + 15)
 
-local entry
-if sends ~= '' then
+if sends ~= '' or leg_count > 0 then
+  redis.call('HLEN', KEYS[5]) -- a foreign value under a key fails here, before the first write
+  redis.call('HLEN', KEYS[6])
   -- @include append
-  -- @include more
-  packed, entry = append(packed, 3, score and 0 or 2, id, 0, more_of(hold and hold.reference or '', reason, sends, ''))
-elseif leg_count > 0 then
-  -- @include append
-  packed, entry = append(packed, 9, 0, '', 0, '')
+  if sends == '' then
+    packed = append(packed, 9, 0, '', 0, '')
+  else
+    -- @include more
+    packed = append(packed, 3, score and 0 or 2, id, 0, more_of(hold and hold.reference or '', reason, sends, ''))
+  end
 end
 local record
 if hold or not score or returned >= 65536 then

@@ -47,7 +47,7 @@ if score or settled then
   -- @include reserve_again
 end
 
-local opens_hold, may_sweep = true, true
+local opens_hold = true
 -- @include admit
 if denial then
   -- @include keep

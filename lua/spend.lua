@@ -44,7 +44,7 @@ if score or settled then
   -- @include spend_again
 end
 
-local opens_hold, may_sweep, min_credits = false, true, 0
+local opens_hold, min_credits = false, 0
 -- @include admit
 if denial then
   -- @include keep
@@ -53,7 +53,7 @@ end
 
 local seq, posted, used, warn_next, epoch, period_no, config_version, grants, source, expires_at, left =
   struct.unpack('<I6dI7I7I4I4I4BBI6I7', packed, 72)
-local kind, flags, part, amount, delta = 4, 0, 0, credits, nil
+local kind, flags, late, part, amount, delta = 4, 0, 0, 0, credits, nil
 local front = string.sub(packed, 1, AT_RATE_STATE - 1)
   .. struct.pack('<I7I7I6I6', backlog_second, seen_us, due, next_expiry)
 -- @include settle

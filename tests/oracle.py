@@ -263,7 +263,6 @@ class Oracle:
         self.legs, self.expired = [], []
         if self.account is not None:
             self.advance()
-            self.generation = max(self.generation, self.now_ms // GENERATION_MS)
         return self.account
 
     def append(self, kind: str, id: str = "", *, flags=(), part=0, **texts: str) -> Delta:
@@ -302,11 +301,12 @@ class Oracle:
 
     def recall(self, id: str) -> Settled | None:
         """How an id was settled, if that is still remembered."""
-        known = self.settled.get(id)
-        return known if known and known.generation + 1 >= self.generation else None
+        known, newest = self.settled.get(id), max(self.generation, self.now_ms // GENERATION_MS)
+        return known if known and known.generation + 1 >= newest else None
 
     def remember(self, id: str, how: str, **first: int) -> None:
         self.holds.pop(id, None)
+        self.generation = max(self.generation, self.now_ms // GENERATION_MS)
         self.settled[id] = Settled(how, self.generation, **first)
 
     # Time.
@@ -523,7 +523,11 @@ class Oracle:
         hold = self.holds.get(id)
         if hold is None:
             known = self.recall(id)
-            return self.leave("settled", named(known), known.spent) if known else self.leave("not_found")
+            return (
+                self.leave("settled", named(known), known.spent)
+                if known
+                else self.leave("not_found")
+            )
         if hold.expires_at <= self.now_ms:
             return self.leave("settled", "expired", 0)
         more = to_credits - hold.credits
@@ -693,7 +697,13 @@ class Oracle:
             "next_change_at_ms": a.next_change_at(view.now_ms),
             "grants": [(grant.source, grant.left, grant.expires_at) for grant in a.grants],
             "coming": [
-                (p.period_no, p.ends_at, p.allowance, p.status, p.terms.config_version if p.terms else 0)
+                (
+                    p.period_no,
+                    p.ends_at,
+                    p.allowance,
+                    p.status,
+                    p.terms.config_version if p.terms else 0,
+                )
                 for p in a.coming
             ],
         }
@@ -725,7 +735,6 @@ class Oracle:
             return "present", self.account.epoch, self.account.seq
         self.account = account
         account.sort_grants()
-        self.generation = max(self.generation, self.now_ms // GENERATION_MS)
         return "loaded", account.posted, self.append("loaded").seq
 
     def retire(self, epoch: int) -> Answer:

@@ -28,7 +28,9 @@ async def ask_again(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     for pause in _PAUSES_S:
         try:
             return await ask()
-        except (OutcomeUnknown, Unavailable):
+        except (OutcomeUnknown, Unavailable) as error:
+            if isinstance(error, Unavailable) and error.reason == "closed":
+                raise
             await asyncio.sleep(pause)
     return await ask()
 

@@ -35,6 +35,7 @@ class Unavailable(GateError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{detail} ({reason}); nothing was changed, ask again later")
         self.reason = reason
+        self.detail = detail
 
 
 class OutcomeUnknown(GateError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gate.domain.errors import OutcomeUnknown
@@ -56,10 +57,16 @@ class Caller:
         or BadArgument if it did not run.
         """
         keys = command.select_keys(self.keys_of(organization_id))
+        future = self.transport.call(
+            command.script, keys + arguments, command.key_count, on_abandoned
+        )
         try:
-            reply: list[Any] = await self.transport.call(
-                command.script, keys + arguments, command.key_count, on_abandoned
-            )
+            reply: list[Any] = await future
+        except CancelledError:
+            # Cancelled in the very turn of the loop in which the answer came.
+            if on_abandoned and not future.cancelled() and not future.exception():
+                on_abandoned(future.result())
+            raise
         except AnswerLost as error:
             raise OutcomeUnknown(organization_id, id or None, str(error)) from error
         return command.read(organization_id, id, reply)

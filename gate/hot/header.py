@@ -5,31 +5,32 @@
     ---
     --- KEYS[n] name    type  text
     ---
-    --- ARGV[n] name    type  text                  a type is int or str; `?`: may be left out
+    --- ARGV[n] name    type  text                  a type is int, str or list; `?`: may be left out
     ---                       the text goes on
-    --- ARGV[n…] name   text                        everything from the nth argument on
     ---
     --- -> tag          field:type field:type       a type is int, str or list
     ---                 field:type                  the fields go on
     ---                 a text about them
 
-Keys and arguments are numbered from 1 without a gap; names occur once.
+Keys and arguments are numbered from 1 without a gap; names occur once. An argument of type list is
+all arguments from there on. What may be left out stands at the end.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from gate.domain.errors import ContractError
 
 _FLAGS = re.compile(r"#!lua(?: flags=([a-z,-]+))?$")
 _PURPOSE = re.compile(r"(\w+): (.+)$")
-_NUMBERED = re.compile(r"(KEYS|ARGV)\[(\d+)(…?)\]\s+(\w+)(?:\s+(.+))?$")
+_NUMBERED = re.compile(r"(KEYS|ARGV)\[(\d+)\]\s+(\w+)(?:\s+(.+))?$")
 _ANSWER = re.compile(r"-> (\w+)(?:\s+(.+))?$")
 _FIELD = re.compile(r"(\w+):(int|str|list)$")
 _KEY_TYPES = ("string", "stream", "zset", "hash")
-_ARGUMENT_TYPES = ("int", "str", "int?", "str?")
+_ARGUMENT_TYPES = ("int", "str", "list", "int?", "str?", "list?")
 
 
 class Key(NamedTuple):
@@ -41,13 +42,11 @@ class Key(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """One of ARGV. `type` is int or str, and empty where it is `repeated`: then it is all the rest
-    and `text` says how."""
+    """One of ARGV; `type` is int or str, or list for all the rest. `optional`: may be left out."""
 
     name: str
     type: str
     optional: bool
-    repeated: bool
     text: str
 
 
@@ -92,14 +91,13 @@ def parse_header(text: str) -> Header:
     answers: list[Answer] = []
     for paragraph in paragraphs[1:]:
         if numbered := _NUMBERED.match(paragraph):
-            kind, number, more, name, rest = numbered.groups(default="")
-            known: list[Key] | list[Argument] = keys if kind == "KEYS" else arguments
-            if int(number) != len(known) + 1 or (arguments and arguments[-1].repeated):
-                raise ContractError(f"lua header: {kind}[{number}] {name} is out of order")
+            kind, number, name, rest = numbered.groups(default="")
             if kind == "KEYS":
+                _check_number(paragraph, int(number), len(keys))
                 keys.append(Key(name, *_typed(name, rest, _KEY_TYPES)))
             else:
-                arguments.append(_argument(name, rest, repeated=bool(more)))
+                _check_number(paragraph, int(number), len(arguments))
+                arguments.append(_argument(name, rest))
         elif answer := _ANSWER.match(paragraph):
             answers.append(_answer(*answer.groups(default="")))
         else:
@@ -107,6 +105,9 @@ def parse_header(text: str) -> Header:
     for names in ([k.name for k in keys], [a.name for a in arguments], [a.tag for a in answers]):
         if len(names) != len(set(names)):
             raise ContractError(f"lua header: a name occurs twice among {', '.join(names)}")
+    for before, argument in pairwise(arguments):
+        if before.type == "list" or before.optional > argument.optional:
+            raise ContractError(f"lua header: {argument.name} must not follow {before.name}")
     return Header(
         purpose[1],
         purpose[2],
@@ -133,6 +134,11 @@ def _paragraphs(lines: list[str]) -> list[str]:
     return [words for words in found if words]
 
 
+def _check_number(paragraph: str, number: int, before: int) -> None:
+    if number != before + 1:
+        raise ContractError(f"lua header: {paragraph!r} is out of order, {before + 1} is next")
+
+
 def _typed(name: str, rest: str, types: tuple[str, ...]) -> tuple[str, str]:
     type, _, text = rest.partition(" ")
     if type not in types:
@@ -140,11 +146,9 @@ def _typed(name: str, rest: str, types: tuple[str, ...]) -> tuple[str, str]:
     return type, text
 
 
-def _argument(name: str, rest: str, *, repeated: bool) -> Argument:
-    if repeated:
-        return Argument(name, "", True, True, rest)
+def _argument(name: str, rest: str) -> Argument:
     type, text = _typed(name, rest, _ARGUMENT_TYPES)
-    return Argument(name, type.rstrip("?"), type.endswith("?"), False, text)
+    return Argument(name, type.rstrip("?"), type.endswith("?"), text)
 
 
 def _answer(tag: str, rest: str) -> Answer:

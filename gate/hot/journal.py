@@ -43,7 +43,7 @@ ENTRY_CODES: Final = {name: code for code, name in ENTRIES.items()}
 class Leg(NamedTuple):
     """One movement within a delta. `amount` is in credits, except for the entries `turn` (credits
     used in the closed period), `warning` (percent) and `audit` (by how much held was corrected).
-    `expires_at_ms` is the grant's, 2^48 - 1 for one that ends with its period or never; 0: no grant."""
+    `expires_at_ms` is the grant's, 2^48 - 1: with its period or never; 0: no grant."""
 
     entry: str
     source: str

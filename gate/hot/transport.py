@@ -247,6 +247,4 @@ def _unavailable(error: GateError) -> Unavailable:
     """A new error that says what `error` says: one object is not raised in many places."""
     if not isinstance(error, Unavailable):
         return Unavailable("connection", str(error))
-    new = Unavailable(error.reason, "")
-    new.args = error.args
-    return new
+    return Unavailable(error.reason, error.detail)

@@ -10,9 +10,9 @@ end
 if admits == 0 then
   -- @include inactive
   denial = inactive_answer(packed)
-elseif available < credits or (opens_hold and max_open_holds > 0 and open_holds >= max_open_holds) then
+elseif (available < credits and credits > 0) or (opens_hold and max_open_holds > 0 and open_holds >= max_open_holds) then
   local more = next_expiry + 250 <= now_ms
-  if more and may_sweep then
+  if more then
     -- @include sweep
     packed, more, expired_sends = sweep(packed, 64)
     next_expiry, generation, held, open_holds, ceiling = struct.unpack('<I6I4I7I4I7', packed, 44)

@@ -1,13 +1,8 @@
 -- The first settled id of a generation: clears what does not belong to this generation and the one
--- before. Answers an error reply, and has written nothing, if a foreign value stands under one of
--- the keys.
+-- before. Foreign values under the keys fail here, before the first write.
 local function change_over(now_generation)
-  local marks = { redis.pcall('HGET', KEYS[5], ''), redis.pcall('HGET', KEYS[6], '') }
-  for i = 1, 2 do
-    if type(marks[i]) == 'table' then
-      return marks[i]
-    end
-  end
+  redis.call('XLEN', KEYS[2])
+  local marks = { redis.call('HGET', KEYS[5], ''), redis.call('HGET', KEYS[6], '') }
   for i = 1, 2 do
     local belongs = now_generation - (now_generation + i + 1) % 2
     if tonumber(marks[i] or -1) ~= belongs then

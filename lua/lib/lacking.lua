@@ -2,7 +2,7 @@
 available = math.max(0, available)
 local full = opens_hold and max_open_holds > 0 and open_holds >= max_open_holds
 local expires_at = next_expiry
-if may_sweep and open_holds > 0 then -- the hold that was to expire first may have been settled since
+if open_holds > 0 then -- the hold that was to expire first may have been settled since
   -- @include holds
   local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
   expires_at = first and math.floor(first / 16384) + HOLD_ERA or NEVER

@@ -156,7 +156,7 @@ def operations(draw: st.DrawFn) -> Step:
                 given["ends_in"] = draw(st.sampled_from([None, 1_000, 5_000, 60_000, DAY]))
             case "grace":
                 given["grace_in"] = draw(st.sampled_from([-1_000, 1_000, 60_000]))
-    given["period_off"] = draw(st.sampled_from([0, 0, 0, -10**9, -1, 1]))
+    given["period_off"] = draw(st.sampled_from([0, 0, 0, -(10**9), -1, 1]))
     if draw(st.integers(0, 4)) == 0:
         given["reference"] = given["reason"] = "why"
     return Step("apply", given)
@@ -221,11 +221,21 @@ STEPS = st.one_of(
     COMMIT,
     COMMIT,
     PART,
-    call("extend", id=IDS, to_credits=st.sampled_from([0, 1, 3, 10, 500]),
-         ttl_ms=st.sampled_from([0, 1_000, 60_000])),
+    call(
+        "extend",
+        id=IDS,
+        to_credits=st.sampled_from([0, 1, 3, 10, 500]),
+        ttl_ms=st.sampled_from([0, 1_000, 60_000]),
+    ),
     call("release", id=IDS, reason=TEXT, sends=SENDS),
-    call("spend", id=IDS, credits=st.one_of(st.just(0), CREDITS), cost=COST, reference=TEXT,
-         sends=SENDS),
+    call(
+        "spend",
+        id=IDS,
+        credits=st.one_of(st.just(0), CREDITS),
+        cost=COST,
+        reference=TEXT,
+        sends=SENDS,
+    ),
     operations(),
     operations(),
     UNTIL,

@@ -78,7 +78,8 @@ _DUMP = """
 local found = {}
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
   found[#found + 1] = key
-  found[#found + 1] = redis.call('DUMP', key)
+  local stream = redis.call('TYPE', key).ok == 'stream'
+  found[#found + 1] = stream and redis.call('XRANGE', key, '-', '+') or redis.call('DUMP', key)
 end
 return found
 """
@@ -221,9 +222,7 @@ def read_peek(answer: tuple) -> dict[str, object]:
     found = {"tag": tag} | dict(zip(HEADERS["peek"].answers[tag], fields, strict=True))
     if tag == "account":
         g, c = found["grants"], found["coming"]
-        found["grants"] = [
-            (SOURCES[g[i]], g[i + 1], g[i + 2]) for i in range(0, len(g), 3)
-        ]
+        found["grants"] = [(SOURCES[g[i]], g[i + 1], g[i + 2]) for i in range(0, len(g), 3)]
         found["coming"] = [
             (c[i], c[i + 1], c[i + 2], STATUSES[c[i + 3]], c[i + 4]) for i in range(0, len(c), 5)
         ]
@@ -434,8 +433,8 @@ class Verbs:
 
     # What is there.
 
-    def dump(self) -> dict[bytes, bytes]:
-        """Every key with its serialized value, but the clock."""
+    def dump(self) -> dict[bytes, object]:
+        """Every key with its serialized value, of a stream the entries; not the clock."""
         found = self.redis.eval(_DUMP, 0, "gate:*")
         return dict(zip(found[::2], found[1::2], strict=True))
 

@@ -133,7 +133,7 @@ def _account(organization_id: str, id: str, reply: list[Any]) -> Account:
 
 peek: Command[PeekOutcome] = Command(
     "peek",
-    ("account",),
+    ("account", "journal", "holds"),
     PeekArguments,
     {
         "account": _account,

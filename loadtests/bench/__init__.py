@@ -1,0 +1,1 @@
+"""`python -m loadtests.bench`: everything is measured beside something else, in one run."""

@@ -1,0 +1,26 @@
+"""How long a run takes: slices short enough to alternate, enough of them for a median."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Plan(NamedTuple):
+    """Durations and repetitions. `quick` is for a look, not for a figure to quote."""
+
+    quick: bool
+    #: Alternations of a verb and its floor scripts inside Redis, and calls in each slice.
+    cycles: int
+    calls: int
+    #: Alternations of clients, and seconds of each slice.
+    rounds: int
+    slice_s: float
+    #: Alternations of a paced load and PING, and seconds of each.
+    paced_rounds: int
+    paced_s: float
+    #: Accounts, holds and ids of which the memory is taken.
+    many: int
+
+
+FULL = Plan(False, 30, 2048, 7, 0.6, 7, 1.0, 20_000)
+QUICK = Plan(True, 4, 512, 2, 0.15, 2, 0.3, 4_000)

@@ -1,0 +1,151 @@
+"""Each verb inside Redis, beside a floor script with the same commands and no logic.
+
+The time is the server's own (`INFO commandstats`, evalsha), pipelined alike; verb and floor take
+turns in slices of some ten milliseconds, and a ratio is that of two neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from gate.hot.commands import COMMANDS
+from loadtests.bench.floors import BASE, SENDS_BYTES, floor
+from loadtests.bench.progress import say
+from loadtests.bench.results import Result, Target, compare
+from loadtests.bench.scene import BUSY, MANY, Scene, Side, generation, new_ids
+from loadtests.bench.servers import durability, redis_server
+from loadtests.bench.wire import DEPTH, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gate.hot.script import Script
+    from loadtests.bench.plan import Plan
+
+    Arguments = list[tuple[str | int, ...]]
+
+FLOOR_TARGET = Target("ratio", 0.65)
+BASE_TARGET = Target("ratio", 0.45)
+_BESIDE_BASE = ("spend", "reserve", "commit")
+_BASE_KEYS = ("account", "journal")
+_VERBS = {command.name: command for command in COMMANDS}
+_WARM_UP = 2
+
+
+class Step(NamedTuple):
+    """A slice of a cycle: its case, the verb, what it is called with, what it must answer."""
+
+    case: str
+    verb: str
+    arguments: Arguments
+    answer: bytes
+
+
+def _cycle(calls: int) -> Iterator[Step]:
+    """All cases once. The order matters: a commit settles what the reserve before it opened."""
+    spent, held, beside, released = (new_ids(calls) for _ in range(4))
+    yield Step("spend", "spend", [(id, 1) for id in spent], b"committed")
+    yield Step("spend_replayed", "spend", [(id, 1) for id in spent], b"committed")
+    yield Step("reserve", "reserve", [(id, 1, 300_000) for id in held], b"reserved")
+    yield Step("spend_with_holds_open", "spend", [(id, 1) for id in beside], b"committed")
+    yield Step("extend", "extend", [(id, 0, 600_000) for id in held], b"extended")
+    yield Step("commit", "commit", [(id, -1, 1) for id in held], b"committed")
+    yield Step("reserve", "reserve", [(id, 1, 300_000) for id in released], b"reserved")
+    yield Step("release", "release", [(id,) for id in released], b"released")
+    denied: Arguments = [(id, 1_000_000_000, 300_000) for id in new_ids(calls)]
+    yield Step("reserve_denied", "reserve", denied, b"insufficient")
+    yield Step("pace", "pace", [(1,)] * calls, b"paced")
+    yield Step("peek", "peek", [(1,)] * calls, b"account")
+    yield Step("record", "record", [("s" * SENDS_BYTES,)] * calls, b"recorded")
+    limited: Arguments = [(id, 1) for id in new_ids(calls)]
+    yield Step("spend_three_limits", "spend", limited, b"committed")
+
+
+class _Slices:
+    """Microseconds a call by case and side."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.micros: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self._wire = wire
+
+    def run(self, case: str, side: str, packed: list[bytes], answer: bytes | None) -> None:
+        """Runs one slice and takes the server's time."""
+        self._wire.call("CONFIG", "RESETSTAT")
+        replies = self._wire.run(packed)
+        stat = self._wire.info("commandstats")["cmdstat_evalsha"]
+        fields = dict(pair.split("=") for pair in stat.split(","))
+        assert int(fields["calls"]) == len(packed)
+        self.micros[case, side].append(int(fields["usec"]) / len(packed))
+        tags = {reply[0] for reply in replies} if answer else {answer}
+        if tags != {answer}:
+            raise RuntimeError(f"{case}: answers {tags} instead of {answer!r}")
+
+
+def _measure(plan: Plan, scene: Scene) -> _Slices:
+    """All cycles of one scene on a Redis of its own."""
+    with redis_server() as server, Wire(server) as wire:
+        wire.call("HSET", "gate:meta", "layout", 1, "partitions", 8)
+        sides = {name: Side(wire, scene, f"org_{name}") for name in ("verb_", "floor", "base_")}
+        hourly = {"rate_per_minute": 10**8, "rate_per_hour": 10**9}
+        limited = {name: Side(wire, scene, f"org_{name}", **hourly) for name in ("limit", "under")}
+        before = generation()
+        warm, slices = _Slices(wire), _Slices(wire)
+        for number in range(_WARM_UP + plan.cycles):
+            target = warm if number < _WARM_UP else slices
+            for step in _cycle(plan.calls):
+                verb, flipped = _VERBS[step.verb], number % 2 == 1
+                three = step.case == "spend_three_limits"
+                ours = limited["limit"] if three else sides["verb_"]
+                theirs = limited["under"] if three else sides["floor"]
+                runs: list[tuple[str, Side, Script, tuple[str, ...], bytes | None]]
+                runs = [
+                    ("verb", ours, verb.script, verb.keys, step.answer),
+                    ("floor", theirs, floor(step.case), verb.keys, None),
+                ]
+                if step.case in _BESIDE_BASE:
+                    runs.append(("base", sides["base_"], BASE, _BASE_KEYS, None))
+                for name, side, script, keys, answer in reversed(runs) if flipped else runs:
+                    wire.call("SCRIPT", "LOAD", script.source)
+                    words = step.arguments if name != "base" else [one[:1] for one in step.arguments]
+                    target.run(step.case, name, side.calls(script, keys, words), answer)
+            for side in (*sides.values(), *limited.values()):
+                side.trim(wire)
+            say(f"verbs_inside_redis: cycle {number + 1} of {_WARM_UP + plan.cycles}, {scene.name}")
+    if generation() != before:
+        say("verbs_inside_redis: a generation of settled ids changed over meanwhile; once more")
+        return _measure(plan, scene)
+    return slices
+
+
+def run(plan: Plan) -> Iterator[Result]:
+    """Every case among busy organizations; the three with a second target among many small ones."""
+    for scene, suffix, every in ((BUSY, "", True), (MANY, ".small", False)):
+        micros = _measure(plan, scene).micros
+        detail = {"accounts": scene.name, "commands in flight": DEPTH}
+        mode = durability("off")
+        for case in dict.fromkeys(case for case, _ in micros):
+            if every or case in _BESIDE_BASE:
+                yield compare(
+                    f"verbs_inside_redis.{case}{suffix}",
+                    "µs/call in Redis",
+                    micros[case, "verb"],
+                    micros[case, "floor"],
+                    compared_with="floor script: same calls and sizes, no logic",
+                    durability=mode,
+                    target=None if case == "spend_three_limits" else FLOOR_TARGET,
+                    inverted=True,
+                    detail=detail,
+                )
+            if case in _BESIDE_BASE:
+                yield compare(
+                    f"verbs_inside_redis.{case}{suffix}.beside_base",
+                    "µs/call in Redis",
+                    micros[case, "verb"],
+                    micros[case, "base"],
+                    compared_with=BASE.name,
+                    durability=mode,
+                    target=BASE_TARGET,
+                    inverted=True,
+                    detail=detail,
+                )
