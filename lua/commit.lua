@@ -28,8 +28,6 @@ if
   or not (credits and hold_credits and credits >= -1 and credits <= 1000000000)
   or not (hold_credits >= 0 and hold_credits <= 1000000000)
   or (credits + hold_credits / 2) % 0.5 ~= 0
-  or #id > 128
-  or not string.find(id, '^[a-z%-./0-9:@A-Z_=+]+$')
 then
   -- @include commit_arguments
 end

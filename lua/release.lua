@@ -18,9 +18,9 @@
 --- -> not_loaded
 
 local id, reason, sends = ARGV[1], ARGV[2] or '', ARGV[3] or ''
-if #ARGV > 1 or #id > 128 or not string.find(id, '^[a-z%-./0-9:@A-Z_=+]+$') then
+if #ARGV > 1 then
   -- @include refuse
-  local refusal = refuse_id('hold_id', id) or refuse_texts('', reason, sends)
+  local refusal = refuse_texts('', reason, sends)
   if refusal then
     return refusal
   end

@@ -101,8 +101,8 @@ class TransportSpend(GateClient):
 
 
 class RedisPySpend(Client):
-    """The spend script through redis-py's asyncio client, set up as fast as it goes: RESP2, hiredis,
-    no retries, no timeouts, a pool that is warm and never waits."""
+    """The spend script through redis-py's asyncio client, as fast as it goes: RESP2, hiredis, no
+    retries, no timeouts, a connection for each call in flight, all open before the first slice."""
 
     async def open(self) -> None:
         self._redis = redis_py(self.url, self.in_flight)
@@ -191,7 +191,9 @@ class LimitsLimit(Client):
 
         pool = redis_py(self.url, self.in_flight).connection_pool
         storage = RedisStorage(
-            f"async+{self.url}", implementation="redispy", connection_pool=pool  # type: ignore[arg-type]
+            f"async+{self.url}",
+            implementation="redispy",
+            connection_pool=pool,  # type: ignore[arg-type]
         )
         self._limiter = STRATEGIES[self.strategy](storage)
         # A moving window keeps every hit of its window: one second of them, as all others judge.

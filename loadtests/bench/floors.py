@@ -41,7 +41,8 @@ _PEEKED = (
     "return { 'account', 'reserved', '', 0, 1, 899999999, '', 'active', 899999999, 0, 0, 0, 0,"
     " 123456, 1, 123456, 1, 1, 1764000000000, 1766000000000, 0, 600000000, 0, 1000000000, 0,"
     " 1000000000, 1000000000, 0, 0, 0, 0, 10, 10000, 281474976710655, 1766000000000,"
-    " { 1, 300000000, 281474976710655, 2, 300000000, 281474976710655, 3, 300000000, 1790000000000 },"
+    " { 1, 300000000, 281474976710655, 2, 300000000, 281474976710655,"
+    " 3, 300000000, 1790000000000 },"
     " { 2, 1768000000000, 300000000, 0, 0, 3, 1770000000000, 300000000, 0, 0 } }"
 )
 
@@ -56,13 +57,25 @@ _FLOORS: dict[str, tuple[str, list[str]]] = {
     "spend_three_limits": ("", _SPEND),
     "reserve": (
         "",
-        [_GET, _TIME, _ZSCORE, _SETTLED, _zadd(983040000000002), _SET]
-        + ["return { 'reserved', 1, 1764000000000, 899999999, 10, 0 }"],
+        [
+            _GET,
+            _TIME,
+            _ZSCORE,
+            _SETTLED,
+            _zadd(983040000000002),
+            _SET,
+            "return { 'reserved', 1, 1764000000000, 899999999, 10, 0 }",
+        ],
     ),
     "reserve_denied": (
         "",
-        [_GET, _TIME, _ZSCORE, _SETTLED]
-        + ["return { 'insufficient', 899999999, 1000000000, 1764000000 }"],
+        [
+            _GET,
+            _TIME,
+            _ZSCORE,
+            _SETTLED,
+            "return { 'insufficient', 899999999, 1000000000, 1764000000 }",
+        ],
     ),
     "extend": (
         "",
@@ -81,10 +94,18 @@ _FLOORS: dict[str, tuple[str, list[str]]] = {
     "peek": (" flags=no-writes", [_GET, _TIME, _PEEKED]),
     "record": (
         " flags=allow-oom",
-        [_GET, _TIME, _xadd("''", 0, "m" * (SENDS_BYTES + 11)), _SET]
-        + ["return { 'recorded', 123456 }"],
+        [
+            _GET,
+            _TIME,
+            _xadd("''", 0, "m" * (SENDS_BYTES + 11)),
+            _SET,
+            "return { 'recorded', 123456 }",
+        ],
     ),
 }
+
+#: All of them; `spend` and `reserve` in several situations.
+CASES = tuple(_FLOORS)
 
 #: What any admission with a journal cannot do without; takes two keys and an id.
 _BASE = [_TIME, _GET, _SET, _JOURNAL, "return 1"]

@@ -22,5 +22,5 @@ class Plan(NamedTuple):
     many: int
 
 
-FULL = Plan(False, 30, 2048, 7, 0.6, 7, 1.0, 20_000)
+FULL = Plan(False, 24, 2048, 6, 0.5, 6, 1.0, 20_000)
 QUICK = Plan(True, 4, 512, 2, 0.15, 2, 0.3, 4_000)

@@ -87,7 +87,7 @@ def compare(
     inverted: bool = False,
     detail: dict[str, Any] | None = None,
 ) -> Result:
-    """Repetitions of two things that were measured in turns: the median of the ratios of neighbours.
+    """Repetitions of two things that took turns: the median of the ratios of neighbours.
 
     The ratio is ours to theirs; `inverted` turns it round (of durations, to compare rates).
     """

@@ -1,4 +1,4 @@
-"""Organizations of the same shape in threes: one for the verb, one for its floor, one for the base."""
+"""Organizations of the same shape, a set for each side: the verb, its floor script, the base."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from gate.hot.commands import COMMANDS
-from loadtests.bench.floors import BASE, SENDS_BYTES, floor
+from loadtests.bench.floors import BASE, CASES, SENDS_BYTES, floor
 from loadtests.bench.progress import say
 from loadtests.bench.results import Result, Target, compare
 from loadtests.bench.scene import BUSY, MANY, Scene, Side, generation, new_ids
@@ -18,7 +18,7 @@ from loadtests.bench.servers import durability, redis_server
 from loadtests.bench.wire import DEPTH, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from gate.hot.script import Script
     from loadtests.bench.plan import Plan
@@ -42,24 +42,30 @@ class Step(NamedTuple):
     answer: bytes
 
 
-def _cycle(calls: int) -> Iterator[Step]:
-    """All cases once. The order matters: a commit settles what the reserve before it opened."""
+def _cycle(calls: int, cases: Container[str]) -> Iterator[Step]:
+    """All `cases` once. The order matters: a commit settles what the reserve before it opened."""
     spent, held, beside, released = (new_ids(calls) for _ in range(4))
-    yield Step("spend", "spend", [(id, 1) for id in spent], b"committed")
-    yield Step("spend_replayed", "spend", [(id, 1) for id in spent], b"committed")
-    yield Step("reserve", "reserve", [(id, 1, 300_000) for id in held], b"reserved")
-    yield Step("spend_with_holds_open", "spend", [(id, 1) for id in beside], b"committed")
-    yield Step("extend", "extend", [(id, 0, 600_000) for id in held], b"extended")
-    yield Step("commit", "commit", [(id, -1, 1) for id in held], b"committed")
-    yield Step("reserve", "reserve", [(id, 1, 300_000) for id in released], b"reserved")
-    yield Step("release", "release", [(id,) for id in released], b"released")
     denied: Arguments = [(id, 1_000_000_000, 300_000) for id in new_ids(calls)]
-    yield Step("reserve_denied", "reserve", denied, b"insufficient")
-    yield Step("pace", "pace", [(1,)] * calls, b"paced")
-    yield Step("peek", "peek", [(1,)] * calls, b"account")
-    yield Step("record", "record", [("s" * SENDS_BYTES,)] * calls, b"recorded")
     limited: Arguments = [(id, 1) for id in new_ids(calls)]
-    yield Step("spend_three_limits", "spend", limited, b"committed")
+    steps = [
+        Step("spend", "spend", [(id, 1) for id in spent], b"committed"),
+        Step("spend_replayed", "spend", [(id, 1) for id in spent], b"committed"),
+        Step("reserve", "reserve", [(id, 1, 300_000) for id in held], b"reserved"),
+        Step("spend_with_holds_open", "spend", [(id, 1) for id in beside], b"committed"),
+        Step("extend", "extend", [(id, 0, 600_000) for id in held], b"extended"),
+        Step("commit", "commit", [(id, -1, 1) for id in held], b"committed"),
+        Step("reserve_denied", "reserve", denied, b"insufficient"),
+        Step("pace", "pace", [(1,)] * calls, b"paced"),
+        Step("peek", "peek", [(1,)] * calls, b"account"),
+        Step("record", "record", [("s" * SENDS_BYTES,)] * calls, b"recorded"),
+        Step("spend_three_limits", "spend", limited, b"committed"),
+    ]
+    if "release" in cases:
+        steps += [
+            Step("reserve", "reserve", [(id, 1, 300_000) for id in released], b"reserved"),
+            Step("release", "release", [(id,) for id in released], b"released"),
+        ]
+    return (step for step in steps if step.case in cases)
 
 
 class _Slices:
@@ -82,7 +88,7 @@ class _Slices:
             raise RuntimeError(f"{case}: answers {tags} instead of {answer!r}")
 
 
-def _measure(plan: Plan, scene: Scene) -> _Slices:
+def _measure(plan: Plan, scene: Scene, cases: Container[str]) -> _Slices:
     """All cycles of one scene on a Redis of its own."""
     with redis_server() as server, Wire(server) as wire:
         wire.call("HSET", "gate:meta", "layout", 1, "partitions", 8)
@@ -93,7 +99,7 @@ def _measure(plan: Plan, scene: Scene) -> _Slices:
         warm, slices = _Slices(wire), _Slices(wire)
         for number in range(_WARM_UP + plan.cycles):
             target = warm if number < _WARM_UP else slices
-            for step in _cycle(plan.calls):
+            for step in _cycle(plan.calls, cases):
                 verb, flipped = _VERBS[step.verb], number % 2 == 1
                 three = step.case == "spend_three_limits"
                 ours = limited["limit"] if three else sides["verb_"]
@@ -107,45 +113,38 @@ def _measure(plan: Plan, scene: Scene) -> _Slices:
                     runs.append(("base", sides["base_"], BASE, _BASE_KEYS, None))
                 for name, side, script, keys, answer in reversed(runs) if flipped else runs:
                     wire.call("SCRIPT", "LOAD", script.source)
-                    words = step.arguments if name != "base" else [one[:1] for one in step.arguments]
+                    words = (
+                        step.arguments if name != "base" else [one[:1] for one in step.arguments]
+                    )
                     target.run(step.case, name, side.calls(script, keys, words), answer)
             for side in (*sides.values(), *limited.values()):
                 side.trim(wire)
             say(f"verbs_inside_redis: cycle {number + 1} of {_WARM_UP + plan.cycles}, {scene.name}")
     if generation() != before:
         say("verbs_inside_redis: a generation of settled ids changed over meanwhile; once more")
-        return _measure(plan, scene)
+        return _measure(plan, scene, cases)
     return slices
 
 
 def run(plan: Plan) -> Iterator[Result]:
     """Every case among busy organizations; the three with a second target among many small ones."""
-    for scene, suffix, every in ((BUSY, "", True), (MANY, ".small", False)):
-        micros = _measure(plan, scene).micros
+    for scene, suffix, cases in ((BUSY, "", CASES), (MANY, ".small", _BESIDE_BASE)):
+        micros = _measure(plan, scene, cases).micros
         detail = {"accounts": scene.name, "commands in flight": DEPTH}
         mode = durability("off")
         for case in dict.fromkeys(case for case, _ in micros):
-            if every or case in _BESIDE_BASE:
-                yield compare(
-                    f"verbs_inside_redis.{case}{suffix}",
-                    "µs/call in Redis",
-                    micros[case, "verb"],
-                    micros[case, "floor"],
-                    compared_with="floor script: same calls and sizes, no logic",
-                    durability=mode,
-                    target=None if case == "spend_three_limits" else FLOOR_TARGET,
-                    inverted=True,
-                    detail=detail,
-                )
+            others = [("floor", "", "floor script: same calls and sizes, no logic", FLOOR_TARGET)]
             if case in _BESIDE_BASE:
+                others.append(("base", ".beside_base", BASE.name, BASE_TARGET))
+            for side, beside, what, bound in others:
                 yield compare(
-                    f"verbs_inside_redis.{case}{suffix}.beside_base",
+                    f"verbs_inside_redis.{case}{suffix}{beside}",
                     "µs/call in Redis",
                     micros[case, "verb"],
-                    micros[case, "base"],
-                    compared_with=BASE.name,
+                    micros[case, side],
+                    compared_with=what,
                     durability=mode,
-                    target=BASE_TARGET,
+                    target=bound,
                     inverted=True,
                     detail=detail,
                 )

@@ -1,4 +1,4 @@
-"""A blocking Redis connection that sends whole batches: what runs inside Redis is all that counts."""
+"""A blocking Redis connection that sends whole batches: only what runs in Redis counts."""
 
 from __future__ import annotations
 

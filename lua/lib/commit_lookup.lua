@@ -8,6 +8,11 @@ if score then
   reference = reference ~= '' and reference or hold.reference
 else
   -- @include settled
+  -- @include refuse
+  local refusal = refuse_id('hold_id', id) -- that of an open hold was checked when it was reserved
+  if refusal then
+    return refusal
+  end
   known = settled and read_settlement(settled)
   late, flags = 1, known and 1 or 3
 end

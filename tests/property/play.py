@@ -71,7 +71,6 @@ class Call:
     first_expiry: int
     operations: int
     deltas: list[Delta]
-    moved: bool
 
 
 def instants(oracle: Oracle) -> dict[str, int]:
@@ -167,7 +166,6 @@ def play_oracle(account: Account, steps: Sequence[Step]) -> list[Call]:
                 oracle.first_expiry,
                 len(oracle.operations),
                 oracle.journal[journaled:],
-                False,
             )
         )
 
@@ -252,6 +250,10 @@ def play(verbs: Verbs, account: Account, steps: Sequence[Step], tally: Counter |
         except Refused as error:
             raise Difference(f"refused: {error}\n  {history}") from error
         compare_peek(differ, call, found)
+        if call.step.verb == "reserve" and call.answer[0] == "reserved" and not call.answer[-1]:
+            left = found["posted"] + found["overage"] + found["debt"]
+            spare = found["overage_limit"] - found["overage"]
+            differ("I2", found["held"] <= left + max(0, spare), True)
         compare_state(differ, call, state, verbs.organization)
         new = deltas_of(differ, call, state, previous)
         deltas += new

@@ -61,7 +61,7 @@ STATUS = st.sampled_from(
 
 
 def coming_periods() -> st.SearchStrategy[list[Coming]]:
-    """Up to three periods, `ends_at` being their length; number and instants are worked out later."""
+    """Up to three periods, `ends_at` being their length; the rest is worked out later."""
     period = st.builds(
         Coming,
         period_no=st.just(0),

@@ -47,17 +47,20 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPAN_MS = (datetime(2100, 12, 31, tzinfo=UTC) - EPOCH) // MS
 
 
+YEARS_OF_CHANGE = (1971, 1972, 1994, 1995, 2009, 2010, 2011, 2018, 2025)
+
+
 def changes(zone: str) -> list[datetime]:
-    """The instants, to the hour before, at which the clocks of `zone` changed from 1970 to 2012,
-    when the strangest things happened."""
+    """The instants, to the hour before, at which the clocks of `zone` changed in some years."""
     info, found = ZoneInfo(zone), []
-    day = EPOCH
-    while day.year < 2013:
-        before, after = (d.astimezone(info).utcoffset() for d in (day, day + 24 * HOUR))
-        if before != after:
-            hours = (day + n * HOUR for n in range(24))
-            found.append(next(h for h in hours if (h + HOUR).astimezone(info).utcoffset() != before))
-        day += 24 * HOUR
+    for year in YEARS_OF_CHANGE:
+        days = [datetime(year, 1, 1, tzinfo=UTC) + n * 24 * HOUR for n in range(366)]
+        offsets = [day.astimezone(info).utcoffset() for day in days]
+        for day, (before, after) in zip(days, pairwise(offsets), strict=False):
+            if before != after:
+                hours = [day + n * HOUR for n in range(25)]
+                later = [h for h in hours if h.astimezone(info).utcoffset() != before]
+                found.append(later[0] - HOUR)
     return found
 
 
@@ -72,10 +75,8 @@ TIMES = st.one_of(
         st.integers(0, 999).map(lambda ms: ms * 1000),
     ),
 )
-ANCHORS = st.builds(
-    Anchor, st.one_of(st.sampled_from([1, 28, 29, 30, 31]), st.integers(1, 31)),
-    st.sampled_from(ZONES), TIMES,
-)  # fmt: skip
+DAYS = st.one_of(st.sampled_from([1, 28, 29, 30, 31]), st.integers(1, 31))
+ANCHORS = st.builds(Anchor, DAYS, st.sampled_from(ZONES), TIMES)
 INSTANTS = st.integers(0, SPAN_MS).map(lambda ms: EPOCH + ms * MS)
 
 
@@ -84,9 +85,8 @@ def at_a_change(draw: st.DrawFn) -> tuple[Anchor, datetime]:
     """An anchor on a time around a change of its clocks, and a start within 70 days of that."""
     zone = draw(st.sampled_from(sorted(CHANGES)))
     change = draw(st.sampled_from(CHANGES[zone]))
-    shown = (change + draw(st.integers(-120, 240)) * MINUTE).astimezone(ZoneInfo(zone))
-    if draw(st.booleans()):  # in the gap
-        shown = change.astimezone(ZoneInfo(zone)) + draw(st.integers(0, 180)) * MINUTE
+    shown = change.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    shown += draw(st.integers(-240, 300)) * MINUTE
     anchor = Anchor(shown.day, zone, shown.time())
     start = change + draw(st.one_of(st.integers(-180, 180), st.integers(-100_000, 1_000))) * MINUTE
     return anchor, max(start, EPOCH)
@@ -108,23 +108,15 @@ def wall_of(anchor: Anchor, year: int, month: int) -> datetime:
 def first_to_show(zone: ZoneInfo, wall: datetime) -> datetime:
     """The first instant at which clocks show `wall` or later, by watching them."""
     instant = wall.replace(tzinfo=UTC) - 16 * HOUR
-    for step in (HOUR, MINUTE):
-        # No clock here ever went back by more than three hours.
-        while shows(zone, instant) + (3 * HOUR if step is HOUR else 0 * HOUR) < wall:
-            instant += step
-        instant -= step
-    skip = instant.replace(microsecond=0)
+    while shows(zone, instant) < wall - 3 * HOUR:  # none here ever went back by more
+        instant += HOUR
+    instant -= HOUR
     while shows(zone, instant) < wall:
-        instant = min(skip, instant + MINUTE) if skip > instant else instant + MINUTE
-        if shows(zone, instant) >= wall and shows(zone, instant) != wall:
-            break
-    else:
-        return instant
-    # It was skipped, at a whole second of the last minute.
-    instant = (instant - MINUTE).replace(microsecond=0)
-    while shows(zone, instant) < wall:
-        instant += SECOND
-    return instant
+        instant += MINUTE
+    # In this last minute, on a second of the wall time or on a whole one, where clocks change.
+    starts = (instant - MINUTE, (instant - MINUTE).replace(microsecond=0))
+    seconds = [start + n * SECOND for start in starts for n in range(61)]
+    return min(second for second in seconds if shows(zone, second) >= wall)
 
 
 def watched(anchor: Anchor, first_start: datetime, count: int) -> list[datetime]:
@@ -139,3 +131,80 @@ def watched(anchor: Anchor, first_start: datetime, count: int) -> list[datetime]
     return found
 
 
+@profile(40)
+@given(CASES)
+def test_boundaries__keep_their_day_for_a_century(case: tuple[Anchor, datetime]) -> None:
+    anchor, first_start = case
+    zone = ZoneInfo(anchor.timezone)
+    boundaries = [period_boundary(anchor, first_start, n) for n in range(PERIODS_MAX + 1)]
+    assert boundaries[0] == first_start
+    assert all(begins < ends for begins, ends in pairwise(boundaries))
+    assert all(b.tzinfo is UTC and b.microsecond % 1000 == 0 for b in boundaries)
+    # The month that the first one is for; where a day was left out, it is in the month after.
+    shown = shows(zone, boundaries[1])
+    year, month = shown.year, shown.month
+    if shown < wall_of(anchor, year, month):
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+    for boundary in boundaries[1:]:
+        wall, shown = wall_of(anchor, year, month), shows(zone, boundary)
+        assert shown == wall or shows(zone, boundary - MS) < wall < shown
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+@profile(150)
+@given(CASES, st.integers(1, 6), st.data())
+def test_periods__are_those_of_a_calendar_that_watches_clocks(
+    case: tuple[Anchor, datetime], count: int, data: st.DataObject
+) -> None:
+    anchor, first_start = case
+    boundaries = watched(anchor, first_start, count)
+    for months, boundary in enumerate(boundaries):
+        assert period_boundary(anchor, first_start, months) == boundary
+    around = [b + n * MS for b in boundaries for n in (-1, 0, 1)]
+    inside = st.integers(0, (boundaries[-1] - first_start) // MS).map(
+        lambda ms: first_start + ms * MS
+    )
+    for instant in [*around, *(data.draw(inside) for _ in range(3))]:
+        for number, (begins, ends) in enumerate(pairwise(boundaries), 1):
+            if begins <= instant < ends:
+                expected = Period(number, begins, ends)
+                assert period_containing(anchor, first_start, instant) == expected
+
+
+@profile(150)
+@given(CASES, st.integers(0, 600), st.integers(0, 600))
+def test_boundaries__counted_on_from_any_boundary_are_the_same(
+    case: tuple[Anchor, datetime], some: int, more: int
+) -> None:
+    anchor, first_start = case
+    later = period_boundary(anchor, first_start, some)
+    assert period_boundary(anchor, later, more) == period_boundary(anchor, first_start, some + more)
+
+
+@profile(100)
+@given(CASES, st.integers(0, PERIODS_MAX - COMING_MAX), st.integers(0, COMING_MAX))
+def test_coming_periods__begin_where_the_one_before_ends(
+    case: tuple[Anchor, datetime], after: int, count: int
+) -> None:
+    anchor, first_start = case
+    ends_at = period_boundary(anchor, first_start, after)
+    coming = coming_periods(anchor, first_start, after, count, 7)
+    check_coming(coming, ends_at)
+    assert [p.period_no for p in coming] == list(range(after + 1, after + count + 1))
+    for period in coming:
+        if ends_at.year < 2200:
+            found = period_containing(anchor, first_start, ends_at)
+            assert found == Period(period.period_no, ends_at, period.ends_at)
+        ends_at = period.ends_at
+
+
+@profile(100)
+@given(st.integers(1, PERIODS_MAX), st.sampled_from([("monthly", 1), ("annual", 12)]))
+def test_billing_periods__divide_the_periods_evenly(period_no: int, cycle: tuple) -> None:
+    name, months = cycle
+    paid = billing_period_of(period_no, name)
+    covered = range(paid.first_period_no, paid.last_period_no + 1)
+    assert period_no in covered
+    assert len(covered) == months
+    assert {billing_period_of(n, name) for n in covered} == {paid}
+    assert paid.number == 1 or covered[0] - 1 == billing_period_of(covered[0] - 1, name)[2]

@@ -99,7 +99,8 @@ def test_i6_a_throttled_call_passes_after_its_wait_and_not_before(
         if answer[2] == -1:
             assert plan.strict_burst
             assert cost > plan.burst
-            assert run(verbs, plan, [*before, (instant + 10**13, cost)])[-1] == answer[:4] + (
+            assert run(verbs, plan, [*before, (instant + 10**13, cost)])[-1] == (
+                *answer[:4],
                 plan.burst,
             )
             return

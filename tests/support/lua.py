@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import redis
 
@@ -276,8 +276,8 @@ def with_test_clock(target: Path, source: Path | None = None) -> Path:
 class Verbs:
     """The verbs on one organization; the same methods and answers as those of the oracle."""
 
-    scripts: dict[tuple[Path | None, str], Script] = {}
-    seen: set[tuple[str, str]] = set()
+    scripts: ClassVar[dict[tuple[Path | None, str], Script]] = {}
+    seen: ClassVar[set[tuple[str, str]]] = set()
 
     def __init__(
         self, url: str, organization: str = "org_a", directory: Path | None = None

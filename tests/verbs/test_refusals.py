@@ -222,7 +222,7 @@ def test_scripts_of_two_layouts_at_work_at_once(verbs: Verbs, verb: str, tmp_pat
     account = verbs.redis.get(verbs.keys.account)
     verbs.redis.set(verbs.keys.account, b"\2" + account[1:])  # as the next release writes it
     before = verbs.dump()
-    with pytest.raises(Refused, match="^GATE_LAYOUT "):
+    with pytest.raises(Refused, match=r"^GATE_LAYOUT "):
         call(verbs, verb)
     assert verbs.dump() == before
     answer = call(following, verb)

@@ -1,0 +1,142 @@
+"""A process that sends at a given rate: reserves and commits, and PING beside them.
+
+`python -m loadtests.bench.paced` reads a PacedJob as JSON on stdin and answers rounds as JSON.
+Arrivals are set beforehand (an open loop) and a duration counts from the arrival, so that no
+delay hides another. At most `in_flight` are under way; the pacer spins, because a sleep of an
+event loop is not finer than a millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gate import Gate, HoldRef, Reserved
+from loadtests.bench.accounts import organization
+from loadtests.bench.event_loops import runner
+from loadtests.bench.results import percentile
+from loadtests.bench.servers import PARTITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_WARM_UP_S = 0.3
+
+
+@dataclass
+class PacedJob:
+    """Rounds of verbs and PING in turns, at half the rate that `in_flight` callers reached."""
+
+    url: str
+    organizations: int
+    in_flight: int
+    rounds: int
+    seconds: float
+    peak_s: float
+    loop: str = "asyncio"
+
+
+class Load:
+    """Reserves and commits by one gate; a commit settles the oldest hold."""
+
+    def __init__(self, gate: Gate, organizations: int) -> None:
+        self.gate = gate
+        self._names = [organization(number) for number in range(organizations)]
+        self._held: deque[HoldRef | Reserved] = deque()
+        self._number = 0
+
+    async def reserve(self) -> None:
+        """One hold more."""
+        self._number += 1
+        held = await self.gate.reserve(self._names[self._number % len(self._names)])
+        assert isinstance(held, Reserved)
+        self._held.append(held)
+
+    async def commit(self) -> None:
+        """One hold fewer."""
+        hold = self._held.popleft() if self._held else HoldRef(self._names[0], "none", 0)
+        await self.gate.commit(hold)
+
+    async def ping(self) -> None:
+        """What the transport and the network take."""
+        await self.gate.caller.transport.execute("PING")
+
+    async def peak(self, in_flight: int, seconds: float) -> float:
+        """Calls a second of so many callers who reserve and commit one after another."""
+        end = time.perf_counter() + seconds
+        done = 0
+
+        async def caller() -> None:
+            nonlocal done
+            while time.perf_counter() < end:
+                await self.reserve()
+                await self.commit()
+                done += 2
+
+        started = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(in_flight)))
+        return done / (time.perf_counter() - started)
+
+
+async def paced(
+    kinds: tuple[Callable[[], Awaitable[None]], ...], rate: float, in_flight: int, seconds: float
+) -> list[list[float]]:
+    """Arrivals at `rate` a second, of the kinds in turn; the sorted durations in s of each kind."""
+    clock = time.perf_counter
+    durations: list[list[float]] = [[] for _ in kinds]
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def one(kind: int, arrived: float) -> None:
+        await kinds[kind]()
+        durations[kind].append(clock() - arrived)
+
+    started, number, total = clock(), 0, int(rate * seconds)
+    while number < total:
+        arrival = started + number / rate
+        if arrival <= clock() and len(under_way) < in_flight:
+            task = asyncio.create_task(one(number % len(kinds), arrival))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            number += 1
+        else:
+            await asyncio.sleep(0)
+    await asyncio.gather(*under_way)
+    return [sorted(one) for one in durations]
+
+
+async def work(job: PacedJob) -> dict[str, list[float]]:
+    """The peak rate, and by round p50 and p99 in µs of each."""
+    async with Gate.connect(job.url, partitions=PARTITIONS, deadline_ms=30_000) as gate:
+        load = Load(gate, job.organizations)
+        await load.peak(job.in_flight, _WARM_UP_S)
+        peak = await load.peak(job.in_flight, job.peak_s)
+        taken: dict[str, list[float]] = {"peak": [peak]}
+        rate = peak / 2
+        for _ in range(job.in_flight):
+            await load.reserve()
+        for number in range(-1, job.rounds):
+            verbs = await paced((load.reserve, load.commit), rate, job.in_flight, job.seconds)
+            pings = await paced((load.ping,), rate, job.in_flight, job.seconds)
+            if number < 0:
+                continue
+            for name, sorted_s in zip(("reserve", "commit", "ping"), verbs + pings, strict=True):
+                for percent in (50, 99):
+                    found = percentile(sorted_s, percent) * 1e6
+                    taken.setdefault(f"{name}_p{percent}", []).append(found)
+        return taken
+
+
+def main() -> None:
+    """Reads a job, does it, prints the rounds."""
+    job = PacedJob(**json.load(sys.stdin))
+    with runner(job.loop) as loop:
+        print(json.dumps(loop.run(work(job))))
+
+
+if __name__ == "__main__":
+    main()
