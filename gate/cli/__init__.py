@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The subcommands, in the order of `gate --help`.
-COMMANDS = ("gate.cli.up", "gate.cli.stack", "gate.cli.inspect", "gate.cli.lua")
+COMMANDS = (
+    "gate.cli.up",
+    "gate.cli.stack",
+    "gate.cli.migrate",
+    "gate.cli.inspect",
+    "gate.cli.lua",
+)
 
 _EXIT_FAILURE = 2
 _EXIT_INTERRUPTED = 130

@@ -1,7 +1,8 @@
-"""SIGTERM ends a command as Ctrl-C does, once."""
+"""SIGTERM ends a command as Ctrl-C does, once: blocking code by an exception, a loop by an event."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+_WATCHED = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def stop_signals() -> Iterator[None]:
@@ -17,16 +20,30 @@ def stop_signals() -> Iterator[None]:
 
     Later ones are ignored, so that they do not cut the cleaning up short.
     """
-    watched = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        for one in watched:
+        for one in _WATCHED:
             signal.signal(one, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {one: signal.signal(one, interrupt) for one in watched}
+    before = {one: signal.signal(one, interrupt) for one in _WATCHED}
     try:
         yield
     finally:
         for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
+def signals_set(event: asyncio.Event) -> Iterator[asyncio.Event]:
+    """Within the running loop: SIGINT and SIGTERM set `event`, and interrupt nothing."""
+    loop = asyncio.get_running_loop()
+    before = {one: signal.getsignal(one) for one in _WATCHED}
+    for one in _WATCHED:
+        loop.add_signal_handler(one, event.set)
+    try:
+        yield event
+    finally:
+        for one, handler in before.items():
+            loop.remove_signal_handler(one)
             signal.signal(one, handler)

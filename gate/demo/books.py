@@ -56,9 +56,7 @@ async def last_entry_id(gate: Gate, journal: bytes) -> str:
     return newest[0][0].decode() if newest else "0-0"
 
 
-async def read_journals(
-    gate: Gate, since: Mapping[bytes, str]
-) -> dict[str, list[Delta]]:
+async def read_journals(gate: Gate, since: Mapping[bytes, str]) -> dict[str, list[Delta]]:
     """What was appended to each journal of `since` behind the entry it names, by organization."""
     found: dict[str, list[Delta]] = {}
     for journal, entry_id in since.items():

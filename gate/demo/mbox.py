@@ -9,6 +9,7 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses
 from hashlib import sha1
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gate.demo.errors import DemoError
@@ -18,14 +19,11 @@ from gate.domain.limits import check_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
 
     from gate.domain.sends import SkipReason
 
 ORGANIZATION_HEADER = "X-Organization-Id"
-DEMO_MBOX = "demo.mbox"
-
 _RECIPIENT_HEADERS = ("To", "Cc", "Bcc")
 #: Headers that stay with the sender, with the lines that continue them.
 _PRIVATE = re.compile(rb"^(?:Bcc|X-Organization-Id):.*\r\n(?:[ \t].*\r\n)*", re.M | re.I)
@@ -35,6 +33,11 @@ _ESCAPED_FROM = re.compile(rb"^>(>*From )", re.M)
 _ADDRESS = re.compile(r"""(?:"[^"\\\x00-\x1f]+"|[^\s<>()\[\],;:"\\@]+)@([^\s<>()\[\],;:"\\@]+)""")
 _ADDRESS_LENGTH_MAX = 254
 _SUBJECT_LENGTH_MAX = 200
+
+
+def demo_mbox() -> Path:
+    """The mail that comes with the demo, made by `gate.demo.generate_mbox`."""
+    return Path(__file__).with_name("mail") / "demo.mbox"
 
 
 class Letter(NamedTuple):

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from gate.demo.errors import DemoError
 from gate.domain.accounts import COMING_MAX, AccountState, ComingPeriod, Grant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Ends the address of every demo organization: news@small.example.com is org_small's.
 DOMAIN = "example.com"
@@ -19,6 +23,12 @@ _PACK_LIFETIME = timedelta(days=2)
 #: Terms of an organization that only somebody's mbox knows: enough not to end the run.
 _STRANGER_CREDITS = 1_000_000
 _STRANGER_RATE_PER_SECOND = 1_000
+
+
+def refuse_production(environ: Mapping[str, str]) -> None:
+    """Raises DemoError where real customers are."""
+    if environ.get("NODE_ENV") == "production":
+        raise DemoError("NODE_ENV=production loads no demo organizations: unset it, or use another")
 
 
 class Demo(NamedTuple):

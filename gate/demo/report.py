@@ -15,38 +15,68 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gate.demo.books import Books
-    from gate.demo.tally import Figures
+    from gate.demo.tally import Tally
 
-_NUMBERS = (
-    *("credits before", "other", "spent", "credits after", "held"),
-    *("letters", "sent", "refused", "not sent"),
-)
 #: For files and pipes, which have no width of their own.
-_WIDTH_PIPED = 150
+_WIDTH_PIPED = 140
+
+_NUMBERS = ("before", "other", "spent", "after", "held", "letters", "sent", "refused", "not sent")
+_LEGEND = """\
+Credits before + other − spent = after, held ones included. Letters = sent + refused + not sent.
+Adds up: what the sender counted, what the account says and what its journal moved agree."""
 
 
 def print_report(
-    console: Console, figures: Figures, books: Mapping[str, Books], shows: Mapping[str, str]
+    console: Console,
+    tallies: Mapping[str, Tally],
+    books: Mapping[str, Books],
+    shows: Mapping[str, str],
+    mistakes: list[str],
 ) -> None:
-    """Prints a row for each organization, and the sum."""
+    """Prints a row for each organization and their sum, then every mistake as a sentence."""
     if not console.is_terminal:
         console.width = _WIDTH_PIPED
-    table = Table(box=box.SIMPLE_HEAD, show_footer=len(books) > 1)
-    table.add_column("organization", footer="all")
-    sums = [sum(column) for column in zip(*(_numbers(figures, books, o) for o in books))]
-    for name, total in zip(_NUMBERS, sums):
-        table.add_column(name, f"{total:,}", justify="right")
-    table.add_column("why not sent, denials on the way")
-    table.add_column("adds up", "no" if any(b.mistakes for b in books.values()) else "yes")
-    for organization_id, closed in books.items():
+    rows = {one: _numbers(tallies[one], books[one]) for one in books}
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    table.add_column("organization", "all")
+    for name, column in zip(_NUMBERS, zip(*rows.values(), strict=True), strict=True):
+        table.add_column(name, f"{sum(column):,}", justify="right")
+    table.add_column("denied on the way; why not sent")
+    table.add_column("adds up", "no" if mistakes else "yes")
+    for one, numbers in rows.items():
         table.add_row(
-            f"{organization_id}\n[dim]{shows[organization_id]}[/]",
-            *(f"{number:,}" for number in _numbers(figures, books, organization_id)),
-            _why(figures, organization_id),
-            "[red]no[/]" if closed.mistakes else "[green]yes[/]",
+            f"{one}\n  {shows[one]}",
+            *(f"{number:,}".replace("-", "−") for number in numbers),
+            _why(tallies[one]),
+            "no" if books[one].mistakes else "yes",
         )
     console.print(table)
-    console.print(
-        "credits before + other − spent = credits after, of which some may be held; "
-        "letters = sent + refused + not sent"
+    console.print(_LEGEND)
+    for mistake in mistakes:
+        console.print(f"Does not add up: {mistake}.", style="red", soft_wrap=True)
+
+
+def _numbers(tally: Tally, books: Books) -> tuple[int, ...]:
+    return (
+        books.before.posted,
+        books.other,
+        books.spent,
+        books.after.posted,
+        books.after.held,
+        tally.letters,
+        tally.sent,
+        tally.refused,
+        tally.repeated + tally.skipped.total(),
     )
+
+
+def _why(tally: Tally) -> str:
+    not_sent = tally.skipped.copy()
+    if tally.repeated:
+        not_sent["settled before"] = tally.repeated
+    lines = []
+    if tally.denied:
+        lines.append(f"denied: {reasons(tally.denied)}")
+    if not_sent:
+        lines.append(f"not sent: {reasons(not_sent)}")
+    return "\n".join(lines)

@@ -95,6 +95,7 @@ class TransportSpend(GateClient):
         self._transport, self._script = self.gate.caller.transport, spend.script
 
     async def call(self, number: int) -> None:
+        arguments: tuple[bytes | str | int, ...]
         arguments = (*self._keys[number % self._count], new_id("hld"), 1)
         reply = await self._transport.call(self._script, arguments, spend.key_count)
         _check(reply)

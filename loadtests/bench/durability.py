@@ -32,7 +32,8 @@ def run(plan: Plan) -> Iterator[Result]:
         taken = send(Job(clients, [_IN_FLIGHT], plan.rounds, plan.slice_s))
     off = [one.rate for one in taken["off", _IN_FLIGHT]]
     yield single("durability.off", "spends/s", off, durability=servers.durability("off"))
-    for mode in ("everysec", "always"):
+    modes: tuple[AppendFsync, ...] = ("everysec", "always")
+    for mode in modes:
         yield compare(
             f"durability.{mode}",
             "spends/s",

@@ -79,8 +79,10 @@ _FLOORS: dict[str, tuple[str, list[str]]] = {
     ),
     "extend": (
         "",
-        [_GET, _TIME, _ZSCORE, "redis.call('HLEN', KEYS[4])", _SET, _zadd(993040000000002)]
-        + ["return { 'extended', 1, 1764000000000, 899999999 }"],
+        [
+            *(_GET, _TIME, _ZSCORE, "redis.call('HLEN', KEYS[4])", _SET, _zadd(993040000000002)),
+            "return { 'extended', 1, 1764000000000, 899999999 }",
+        ],
     ),
     "commit": (
         " flags=allow-oom",

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 async def check_books(
     gate: Gate, organization_id: str, credits: int, spent: Mapping[str, int]
 ) -> None:
-    """I1, I4 and I10: of the `credits` at the start, each id of `spent` took what stands there, once
-    in the journal; nothing else did, and nothing is held any more."""
+    """I1, I4 and I10: of the `credits` at the start, each id of `spent` took what stands there,
+    once in the journal; nothing else did, and nothing is held any more."""
     seen = await look(gate, organization_id)
     assert (seen.held, seen.open_holds) == (0, 0), "a hold has leaked"
     assert seen.posted == credits - sum(spent.values())

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gate import Gate, HoldRef
 from gate.hot.commands import COMMANDS, expire
 from gate.hot.script import load_script
-from tests.support.lua import with_test_clock
 from tests.support.watch import until
 
 if TYPE_CHECKING:
@@ -124,9 +123,6 @@ async def expire_all(
 
 
 def use_clock(lua: Path) -> None:
-    """From now on the gates of this process run the scripts in `lua`, which ask the test's clock."""
+    """From now on the gates of this process run the scripts in `lua`."""
     for command in COMMANDS:
         command.__dict__["script"] = load_script(command.name, lua)
-
-
-__all__ = ["commit_all", "expire_all", "meet", "release_all", "reserve_many", "with_test_clock"]

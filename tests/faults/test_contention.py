@@ -7,6 +7,8 @@ import random
 from typing import TYPE_CHECKING
 
 from gate import Committed, Gate, HoldRef, Insufficient, Released, Reserved, Settled
+from gate.hot.commands import COMMANDS
+from gate.hot.script import load_script
 from tests.faults import senders
 from tests.support.accounts import account
 from tests.support.lua import CLOCK, START_MS, with_test_clock
@@ -51,8 +53,8 @@ async def test_i3_commit_release_expire_race(
     print(f"seed {seed}")  # noqa: T201
     chance = random.Random(seed)
     lua = with_test_clock(tmp_path / "lua")
-    for command in senders.COMMANDS:
-        monkeypatch.setitem(command.__dict__, "script", senders.load_script(command.name, lua))
+    for command in COMMANDS:
+        monkeypatch.setitem(command.__dict__, "script", load_script(command.name, lua))
     async with Gate.connect(redis_url) as gate:
         clock = gate.caller.transport.execute
         await clock("SET", CLOCK, START_MS * 1000)

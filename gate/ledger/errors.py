@@ -1,0 +1,67 @@
+"""What PostgreSQL and its client raise, as failures that the rest of the gate knows."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from gate.domain.errors import ContractError, GateError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: SQLSTATEs, or their first letters, that a later try may survive; the longest match counts.
+_PASSING: Final = {
+    "08": "connection",
+    "25006": "read_only",
+    "40001": "busy",  # serialization
+    "40P01": "busy",  # deadlock
+    "53": "busy",  # memory, disk, connections
+    "55P03": "busy",  # lock_timeout
+    "57014": "busy",  # statement_timeout
+    "57P": "connection",  # shut down, or starting
+}
+
+
+class CommitUnknown(GateError):
+    """The answer to a COMMIT was lost: the transaction happened as a whole, or did not at all."""
+
+    code = "gate.commit_unknown"
+
+
+@contextmanager
+def ledger_errors() -> Iterator[None]:
+    """Raise Unavailable for what passes by itself, ContractError for what does not.
+
+    Unavailable means that the transaction which it happened in is undone. A lost COMMIT is told
+    by `gate.ledger.transaction` alone.
+    """
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise translate(error) from error
+
+
+def translate(error: Exception) -> GateError:
+    """The failure that `error` of the client stands for."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate)
+        for length in (5, 3, 2):
+            if reason := _PASSING.get(state[:length]):
+                return Unavailable(reason, f"PostgreSQL: {error}")
+        return ContractError(f"PostgreSQL: {error} ({state})")
+    if isinstance(error, asyncpg.InterfaceError):
+        # A closed pool or connection has no class of its own.
+        if "clos" in str(error):
+            return Unavailable("closed", f"PostgreSQL: {error}")
+        return ContractError(f"PostgreSQL: {error}")
+    return Unavailable("connection", f"PostgreSQL: {error or type(error).__name__}")
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether `error` leaves open if the server did what it was told."""
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError) or (
+        isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in ("08", "57")
+    )

@@ -1,0 +1,91 @@
+"""Connections to PostgreSQL from a URL: time limits, name, values of type jsonb."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import msgspec
+
+from gate.domain.errors import ContractError
+from gate.ledger.errors import ledger_errors
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gate.ledger.connection import Connection, Pool
+
+SERVER_VERSION_MIN: Final = 15
+_CONNECT_TIMEOUT_S: Final = 10.0
+_CLOSE_TIMEOUT_S: Final = 5.0
+#: COPY speaks binary only, where a jsonb is a version and its text.
+_JSONB_VERSION: Final = b"\x01"
+
+_json = msgspec.json.Encoder()
+
+
+async def open_pool(
+    url: str,
+    *,
+    application_name: str = "gate",
+    size: int = 10,
+    statement_timeout_ms: int = 30_000,
+) -> Pool:
+    """A pool of up to `size` connections, the first of which is made at once.
+
+    A `jsonb` is given as anything that msgspec encodes, and comes back as dict, list or scalar.
+    Raises Unavailable, ContractError.
+    """
+    with ledger_errors():
+        pool: Pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            init=_prepare,
+            timeout=_CONNECT_TIMEOUT_S,
+            server_settings=_settings(application_name, statement_timeout_ms),
+        )
+    return pool
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, application_name: str = "gate", statement_timeout_ms: int = 30_000
+) -> AsyncIterator[Connection]:
+    """One connection outside of any pool. Raises Unavailable, ContractError, from within too."""
+    with ledger_errors():
+        connection: Connection = await asyncpg.connect(
+            url,
+            timeout=_CONNECT_TIMEOUT_S,
+            server_settings=_settings(application_name, statement_timeout_ms),
+        )
+        try:
+            await _prepare(connection)
+            yield connection
+        finally:
+            await connection.close(timeout=_CLOSE_TIMEOUT_S)
+
+
+def _settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:
+    return {
+        "application_name": application_name,
+        "statement_timeout": str(statement_timeout_ms),
+        # Days are days of UTC, wherever the server stands.
+        "timezone": "UTC",
+    }
+
+
+async def _prepare(connection: Any) -> None:
+    version = connection.get_server_version()
+    if version[0] < SERVER_VERSION_MIN:
+        raise ContractError(
+            f"PostgreSQL {version[0]} is too old: {SERVER_VERSION_MIN} or newer is needed"
+        )
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: _JSONB_VERSION + _json.encode(value),
+        decoder=lambda packed: msgspec.json.decode(packed[1:]),
+    )

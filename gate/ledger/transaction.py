@@ -1,0 +1,39 @@
+"""One transaction on a connection of a pool, with its outcome told apart."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from gate.ledger.errors import CommitUnknown, is_lost, ledger_errors
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gate.ledger.connection import Connection, Pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection in a transaction: committed at the end, undone if anything is raised.
+
+    Raises Unavailable and ContractError (undone), CommitUnknown (the answer to COMMIT was lost).
+    A cancellation while the COMMIT is on its way leaves it open too.
+    """
+    with ledger_errors():
+        async with pool.acquire() as connection:
+            running = connection.transaction()
+            await running.start()
+            try:
+                yield connection
+            except BaseException:
+                # On a broken connection the server has undone it already.
+                with suppress(Exception):
+                    await running.rollback()
+                raise
+            try:
+                await running.commit()
+            except Exception as error:
+                if is_lost(error):
+                    raise CommitUnknown(f"the answer to COMMIT was lost: {error}") from error
+                raise
