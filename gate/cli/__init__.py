@@ -8,6 +8,7 @@ told in one line, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _EXIT_FAILURE
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output, like `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_FAILURE
     return code
 
 

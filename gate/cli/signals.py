@@ -1,4 +1,4 @@
-"""SIGTERM ends a command as Ctrl-C does, once: blocking code by an exception, a loop by an event."""
+"""SIGTERM ends a command as Ctrl-C does, once: by an exception, or in a loop by an event."""
 
 from __future__ import annotations
 

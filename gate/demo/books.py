@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gate.client.hold import ask_again
 from gate.demo.errors import DemoError
+from gate.domain.outcomes import NotLoaded
 from gate.hot.commands import touch
 from gate.hot.journal import read_delta
 
@@ -43,8 +44,8 @@ async def read_account(gate: Gate, organization_id: str) -> Account:
     for _ in range(_ATTEMPTS):
         touched = await ask_again(lambda: gate.caller.call(touch, organization_id, "", ()))
         account = await ask_again(lambda: gate.peek(organization_id))
-        if touched.code != "touched" or account.code != "account":
-            raise DemoError(f"{account}")
+        if isinstance(account, NotLoaded) or isinstance(touched, NotLoaded):
+            raise DemoError(str(NotLoaded(organization_id)))
         if (touched.seq, touched.posted) == (account.seq, account.posted):
             return account
     raise DemoError(f"{organization_id} does not stand still: others send for it at the same time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mailbox
 import re
+from contextlib import suppress
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
@@ -30,7 +31,8 @@ _PRIVATE = re.compile(rb"^(?:Bcc|X-Organization-Id):.*\r\n(?:[ \t].*\r\n)*", re.
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 #: What an mbox puts before a line of a message that looks like the start of one.
 _ESCAPED_FROM = re.compile(rb"^>(>*From )", re.M)
-_ADDRESS = re.compile(r"""(?:"[^"\\\x00-\x1f]+"|[^\s<>()\[\],;:"\\@]+)@([^\s<>()\[\],;:"\\@]+)""")
+_ATOM = r'[^\s<>()\[\],;:"\\@\x00-\x1f\x7f\ufffd]+'
+_ADDRESS = re.compile(rf'(?:"[^"\\\x00-\x1f\x7f\ufffd]+"|{_ATOM})@{_ATOM}')
 _ADDRESS_LENGTH_MAX = 254
 _SUBJECT_LENGTH_MAX = 200
 
@@ -135,9 +137,9 @@ def _organization(message: Message, sender: str) -> str:
 
 def _addresses(message: Message, *headers: str) -> list[str]:
     """The addresses of these headers, without names. Broken ones come as they are, none empty."""
-    values = [str(value) for name in headers for value in message.get_all(name, ())]
+    values = [value for name in headers for value in _values(message, name)]
     found = [address.strip() for value in values for address in _addresses_in(value)]
-    return [_encodable(address) for address in found if address]
+    return [address for address in found if address]
 
 
 def _addresses_in(value: str) -> list[str]:
@@ -149,23 +151,17 @@ def _addresses_in(value: str) -> list[str]:
 
 def _text(message: Message, name: str) -> str:
     """A header as a person reads it, on one line."""
-    value = message.get(name)
-    if value is None:
-        return ""
-    try:
-        decoded = str(make_header(decode_header(value)))
-    except (
-        LookupError,
-        MessageError,
-        ValueError,
-    ):  # an encoding that there is not, or bytes outside it
-        decoded = str(value)
-    return " ".join(_encodable(decoded).split())
+    value = next(iter(_values(message, name)), "")
+    with suppress(LookupError, MessageError, ValueError):  # unknown encodings, bytes outside them
+        value = str(make_header(decode_header(value)))
+    return " ".join(value.encode(errors="replace").decode().split())
+
+
+def _values(message: Message, name: str) -> list[str]:
+    """What stands in a header, each time it occurs; bytes beyond ASCII are UTF-8 (RFC 6532)."""
+    found = [str(value) for header, value in message.raw_items() if header.lower() == name.lower()]
+    return [value.encode(errors="surrogateescape").decode(errors="replace") for value in found]
 
 
 def _sha(content: bytes) -> str:
     return sha1(content, usedforsecurity=False).hexdigest()[:20]
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="replace").decode()

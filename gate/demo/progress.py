@@ -79,7 +79,8 @@ def summary(figures: Figures, seconds: float) -> str:
 
 def reasons(counts: Counter[str]) -> str:
     """`3 insufficient, 41 throttled (second)`."""
-    return ", ".join(f"{counts[reason]:,} {reason}" for reason in sorted(counts)) or "–"
+    named = {reason: reason.replace("_", " ") for reason in sorted(counts)}
+    return ", ".join(f"{counts[reason]:,} {name}" for reason, name in named.items()) or "–"
 
 
 def _latency(latencies: Latencies) -> str:

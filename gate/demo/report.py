@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -37,23 +38,36 @@ def print_report(
     if not console.is_terminal:
         console.width = _WIDTH_PIPED
     rows = {one: _numbers(tallies[one], books[one]) for one in books}
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
-    table.add_column("organization", "all")
+    table = _table(show_footer=True)
+    table.add_column("organization", "all", no_wrap=True)
     for name, column in zip(_NUMBERS, zip(*rows.values(), strict=True), strict=True):
-        table.add_column(name, f"{sum(column):,}", justify="right")
-    table.add_column("denied on the way; why not sent")
+        table.add_column(name, _number(sum(column)), justify="right")
     table.add_column("adds up", "no" if mistakes else "yes")
+    why = _table()
+    for name in ("organization", "shows", "denied on the way", "not sent because"):
+        why.add_column(name)
     for one, numbers in rows.items():
-        table.add_row(
-            f"{one}\n  {shows[one]}",
-            *(f"{number:,}".replace("-", "−") for number in numbers),
-            _why(tallies[one]),
-            "no" if books[one].mistakes else "yes",
-        )
+        table.add_row(one, *map(_number, numbers), "no" if books[one].mistakes else "yes")
+        why.add_row(one, shows[one], reasons(tallies[one].denied), reasons(_not_sent(tallies[one])))
+    console.print(why)
     console.print(table)
     console.print(_LEGEND)
     for mistake in mistakes:
         console.print(f"Does not add up: {mistake}.", style="red", soft_wrap=True)
+
+
+def _table(*, show_footer: bool = False) -> Table:
+    return Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        show_footer=show_footer,
+    )
+
+
+def _number(number: int) -> str:
+    return f"{number:,}".replace("-", "−")
 
 
 def _numbers(tally: Tally, books: Books) -> tuple[int, ...]:
@@ -66,17 +80,9 @@ def _numbers(tally: Tally, books: Books) -> tuple[int, ...]:
         tally.letters,
         tally.sent,
         tally.refused,
-        tally.repeated + tally.skipped.total(),
+        _not_sent(tally).total(),
     )
 
 
-def _why(tally: Tally) -> str:
-    not_sent = tally.skipped.copy()
-    if tally.repeated:
-        not_sent["settled before"] = tally.repeated
-    lines = []
-    if tally.denied:
-        lines.append(f"denied: {reasons(tally.denied)}")
-    if not_sent:
-        lines.append(f"not sent: {reasons(not_sent)}")
-    return "\n".join(lines)
+def _not_sent(tally: Tally) -> Counter[str]:
+    return tally.skipped + Counter({"settled before": tally.repeated})

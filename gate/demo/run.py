@@ -84,12 +84,13 @@ async def run_demo(
 def _read(mbox: Mbox, err: Console) -> dict[str, list[Letter]]:
     """The letters of the mbox by organization; a large one takes a while, and says so."""
     found: dict[str, list[Letter]] = {}
-    count, told = 0, monotonic()
-    for count, letter in enumerate(mbox.letters(), start=1):
+    told = monotonic()
+    for letter in mbox.letters():
         found.setdefault(letter.organization_id, []).append(letter)
         if monotonic() - told > 1:
             told = monotonic()
             err.print(f"reading {mbox.path}: message {letter.position + 1:,} of {len(mbox):,}")
+    count = sum(map(len, found.values()))
     err.print(f"{mbox.path}: {len(mbox):,} messages, {count:,} letters", soft_wrap=True)
     return found
 

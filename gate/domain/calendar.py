@@ -207,7 +207,7 @@ def _anchor_instant(anchor: Anchor, month: int) -> datetime:
     if shows(instant) == wall:
         return instant
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC).replace(microsecond=0)
-    seconds = range(int((instant - before).total_seconds()) + 1)
+    seconds = range(int((instant - before).total_seconds()))
     past = bisect_left(
         seconds, True, key=lambda second: shows(before + timedelta(seconds=second)) >= wall
     )

@@ -33,14 +33,24 @@ class CommitUnknown(GateError):
 
 @contextmanager
 def ledger_errors() -> Iterator[None]:
-    """Raise Unavailable for what passes by itself, ContractError for what does not.
+    """Around statements: raise Unavailable for what passes by itself, ContractError for the rest.
 
-    Unavailable means that the transaction which it happened in is undone. A lost COMMIT is told
-    by `gate.ledger.transaction` alone.
+    After Unavailable the transaction that it happened in is undone. A lost COMMIT is told by
+    `gate.ledger.transaction` alone.
     """
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise translate(error) from error
+
+
+@contextmanager
+def connect_errors() -> Iterator[None]:
+    """Around what may open a connection: as `ledger_errors`, and the network's own failures."""
+    try:
+        with ledger_errors():
+            yield
+    except (OSError, TimeoutError) as error:
         raise translate(error) from error
 
 

@@ -123,10 +123,13 @@ def pending_migrations(
     """What is still to be applied. Raises ContractError where files and database disagree."""
     files = {migration.number: migration for migration in migrations}
     done = 0
-    for done, row in enumerate(applied, start=1):  # noqa: B007
+    for row in applied:
+        done += 1
         file = files.get(row.number)
         if row.number != done:
-            raise ContractError(f"migration {done:04} is missing in the database, {row.name} is not")
+            raise ContractError(
+                f"the database has migration {row.name} and lacks number {done:04} before it"
+            )
         if file is None:
             raise ContractError(
                 f"the database has migration {row.name}, of which there is no file: "

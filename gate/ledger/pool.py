@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import msgspec
 
 from gate.domain.errors import ContractError
-from gate.ledger.errors import ledger_errors
+from gate.ledger.errors import connect_errors, ledger_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,7 @@ async def open_pool(
     A `jsonb` is given as anything that msgspec encodes, and comes back as dict, list or scalar.
     Raises Unavailable, ContractError.
     """
-    with ledger_errors():
+    with connect_errors():
         pool: Pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -54,17 +55,20 @@ async def connected(
     url: str, *, application_name: str = "gate", statement_timeout_ms: int = 30_000
 ) -> AsyncIterator[Connection]:
     """One connection outside of any pool. Raises Unavailable, ContractError, from within too."""
-    with ledger_errors():
+    with connect_errors():
         connection: Connection = await asyncpg.connect(
             url,
             timeout=_CONNECT_TIMEOUT_S,
             server_settings=_settings(application_name, statement_timeout_ms),
         )
+    with ledger_errors():
         try:
             await _prepare(connection)
             yield connection
         finally:
-            await connection.close(timeout=_CLOSE_TIMEOUT_S)
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await connection.close()
 
 
 def _settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from gate.ledger.errors import CommitUnknown, is_lost, ledger_errors
+from gate.ledger.errors import CommitUnknown, connect_errors, is_lost, ledger_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from gate.ledger.connection import Connection, Pool
+    from gate.ledger.connection import Connection, Pool, Transaction
 
 
 @asynccontextmanager
@@ -20,8 +20,10 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     Raises Unavailable and ContractError (undone), CommitUnknown (the answer to COMMIT was lost).
     A cancellation while the COMMIT is on its way leaves it open too.
     """
-    with ledger_errors():
-        async with pool.acquire() as connection:
+    with connect_errors():
+        connection = await pool.acquire()
+    try:
+        with ledger_errors():
             running = connection.transaction()
             await running.start()
             try:
@@ -31,9 +33,15 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
                 with suppress(Exception):
                     await running.rollback()
                 raise
-            try:
-                await running.commit()
-            except Exception as error:
-                if is_lost(error):
-                    raise CommitUnknown(f"the answer to COMMIT was lost: {error}") from error
-                raise
+            await _commit(running)
+    finally:
+        await pool.release(connection)
+
+
+async def _commit(running: Transaction) -> None:
+    try:
+        await running.commit()
+    except Exception as error:
+        if is_lost(error):
+            raise CommitUnknown(f"the answer to COMMIT was lost: {error}") from error
+        raise

@@ -2,13 +2,15 @@
 path, and no logic. What a verb takes beyond its floor is what deciding costs.
 
 Each was written by reading the verb in `lua/`: same keys and arguments, same commands in the same
-order, values and replies of the same length. Change them together.
+order, values and replies of the same length. Change them together: the run says so when a verb and
+its floor did not call the same.
 """
 
 from __future__ import annotations
 
 from hashlib import sha1
 
+from gate.hot.journal import DELTA, LEG
 from gate.hot.script import Script
 
 _ORGANIZATION = "org_bench_0000000000"
@@ -24,7 +26,7 @@ _ZREM = "redis.call('ZREM', KEYS[3], ARGV[1])"
 
 
 def _xadd(id: str, legs: int, more: str) -> str:
-    delta = "d" * (39 + 18 * legs)
+    delta = "d" * (DELTA.size + LEG.size * legs)
     return (
         f"redis.call('XADD', KEYS[2], '*', 'o', '{_ORGANIZATION}', 'i', {id}, 'd', '{delta}',"
         f" 'm', '{more}')"

@@ -80,7 +80,7 @@ class Side:
         selected = [tuple(getattr(keys, name) for name in key_names) for keys in self._keys]
         count = len(key_names)
         return [
-            pack_command(("EVALSHA", script.sha, count, *keys, *words))  # type: ignore[arg-type]
+            pack_command(("EVALSHA", script.sha, count, *keys, *words))
             for keys, words in zip(itertools.cycle(selected), arguments, strict=False)
         ]
 

@@ -8,7 +8,7 @@ import redis
 
 from gate import AccountState, Grant
 
-RATE_ENOUGH = 1_000_000
+RATE_ENOUGH = 1_000_000_000
 
 _DUMP = """
 local found = {}

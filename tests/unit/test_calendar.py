@@ -92,6 +92,9 @@ def test_timezone__the_day_is_the_local_one() -> None:
     assert boundary == utc("2025-01-31T18:15")
     # 31 January, 20:00 UTC is 1 February there: the first boundary is in March.
     assert days(Anchor(1, "Asia/Kathmandu"), utc("2025-01-31T20:00"), 1) == ["2025-03-01"]
+    # 1 February, 02:00 UTC is 31 January in New York, two hours before the first boundary.
+    late = Anchor(31, NEW_YORK, time(23))
+    assert period_boundary(late, utc("2025-02-01T02:00"), 1) == utc("2025-02-01T04:00")
 
 
 def test_clock_changes__the_local_time_is_kept() -> None:
