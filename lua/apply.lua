@@ -103,7 +103,13 @@ end
 
 local terms = ARGV[7] ~= '' and read_terms(ARGV[7], 1)
 local coming = ARGV[8] ~= '' and read_coming(ARGV[8], 1)
-local taken, total = 0, 0
+local taken, total, number = 0, 0, a.period_no
+for _, period in ipairs(coming or {}) do
+  if period.period_no <= number then
+    return redis.error_reply('GATE_BADARG coming periods with numbers above that of the running one, rising')
+  end
+  number = period.period_no
+end
 for _, change in ipairs(changes) do
   if change.credits < 0 then
     taken = taken + take_back(a, change)
@@ -137,7 +143,7 @@ end
 a.coming = coming or a.coming
 
 packed = append(write_account(a), 6, 0, id, 0, more_of(reference, reason, '', ''))
-local seq = struct.unpack('<I6', packed, 72)
+local seq = struct.unpack('<I6', packed, AT_SEQ)
 redis.call('HSET', KEYS[3], id, struct.pack('<I6I7', seq, taken))
 redis.call('SET', KEYS[1], packed)
 return { 'applied', a.posted, seq, taken, 0 }

@@ -32,9 +32,8 @@ then
   -- @include commit_arguments
 end
 
--- @include open
-local generation, held, open_holds, ceiling, seq, posted, used, warn_next, epoch, period_no, config_version, grants,
-  source, expires_at, left = struct.unpack(BOOKS_AND_GRANT, packed, AT_BOOKS)
+-- @include get
+-- @include front
 -- @include holds
 
 local score = redis.call('ZSCORE', KEYS[3], id)
@@ -62,7 +61,7 @@ if score then
   end
 end
 local kind, record, delta = 2, nil, nil
-local front = string.sub(packed, 1, AT_BOOKS - 1)
+local before, changes = AT_HELD - 1, struct.pack('<I7I4', held, open_holds)
 if score and final == 0 then
   flags = flags + 4
 end

@@ -20,56 +20,35 @@
 --- -> not_found
 --- -> not_loaded
 
--- @include refuse
-local id, to_credits = ARGV[1], whole(ARGV[2], 0, 4503599627370496)
-local ttl_ms = ARGV[3] == '0' and 0 or whole(ARGV[3], 1000, 604800000)
-local refusal = refuse_id('hold_id', id)
-  or refuse('to_credits', to_credits, '0 to 4503599627370496')
-  or refuse('ttl_ms', ttl_ms, '0 or 1000 to 604800000')
-if refusal then
-  return refusal
+local id, to_credits, ttl_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if
+  not (to_credits and ttl_ms and to_credits >= 0 and to_credits <= 4503599627370496)
+  or not (ttl_ms >= 1000 and ttl_ms <= 604800000 or ttl_ms == 0)
+  or (to_credits + ttl_ms / 2) % 0.5 ~= 0
+then
+  -- @include refuse
+  return refuse('to_credits', whole(ARGV[2], 0, 4503599627370496), '0 to 4503599627370496')
+    or refuse('ttl_ms', false, '0 or 1000 to 604800000')
 end
 
--- @include open
+-- @include get
 -- @include admission
 -- @include holds
--- @include detail
 local score = redis.call('ZSCORE', KEYS[3], id)
-local hold = score and read_hold(id, tonumber(score))
-if not hold or hold.expires_at <= now_ms then
-  -- @include settled
-  -- @include settlement
+local low = score and score % 16384 or 1
+local expires_at = score and (score - low) / 16384 + HOLD_ERA or 0
+if expires_at <= now_ms then
+  -- @include extend_settled
+end
+if ttl_ms > 0 and now_ms + ttl_ms > expires_at then
+  expires_at = now_ms + ttl_ms
+end
+local hold_credits = low / 2
+if low % 2 == 1 or to_credits > hold_credits then
+  -- @include extend_credits
+else -- more time for a plain hold changes nothing of the account
+  redis.call('ZADD', KEYS[3], (expires_at - HOLD_ERA) * 16384 + low, id)
   -- @include keep
-  if hold then
-    return { 'settled', 'expired', 0 }
-  elseif settled then
-    local known = read_settlement(settled)
-    return { 'settled', known.name, known.spent }
-  end
-  return { 'not_found' }
 end
-
-local credits = math.max(0, to_credits - hold.held)
-if credits > COST_MAX then
-  return redis.error_reply('GATE_BADARG to_credits at most 1000000000 more than are held')
-elseif credits > 0 then
-  local opens_hold, min_credits, cost = false, 0, -1
-  -- @include admit
-  if denial then
-    -- @include keep
-    return denial
-  end
-end
-hold.held = hold.held + credits
-held = held + credits
-if ttl_ms > 0 then
-  hold.expires_at = math.max(hold.expires_at, now_ms + ttl_ms)
-end
-packed = string.sub(packed, 1, AT_RATE_STATE - 1)
-  .. struct.pack(RATE_STATE, backlog_second, seen_us, due, next_expiry, generation, held, open_holds)
-  .. string.sub(packed, BEHIND_RATE_STATE)
-redis.call('HLEN', KEYS[4]) -- a foreign value under the key fails here, before the first write
-changed = true
--- @include keep
-write_hold(id, hold)
-return { 'extended', hold.held, hold.expires_at, math.max(0, ceiling - held) }
+local available = ceiling - held
+return { 'extended', hold_credits, expires_at, available > 0 and available or 0 }

@@ -24,8 +24,8 @@ if layout ~= LAYOUT then
   return redis.error_reply('GATE_LAYOUT ' .. found .. ', this script knows ' .. LAYOUT)
 end
 if present then
-  local seq = struct.unpack('<I6', packed, 72)
-  return { 'present', struct.unpack('<I4', packed, 100), seq }
+  local seq = struct.unpack('<I6', packed, AT_SEQ)
+  return { 'present', struct.unpack('<I4', packed, AT_EPOCH), seq }
 end
 
 -- @include clock
@@ -50,5 +50,5 @@ if math.abs(even - odd) > 1 then
 end
 -- @include index_expiry
 redis.call('SET', KEYS[1], packed)
-local seq, posted = struct.unpack('<I6d', packed, 72)
+local seq, posted = struct.unpack('<I6d', packed, AT_SEQ)
 return { 'loaded', posted, seq }

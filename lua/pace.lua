@@ -15,20 +15,28 @@ if not (tokens and tokens >= 1 and tokens <= 1000000000 and tokens % 1 == 0) the
   return redis.error_reply('GATE_BADARG cost 1 to 1000000000')
 end
 
--- @include open
-local limits, _, _, rate_second, burst, backlog_second, seen_us = struct.unpack('<BI2I4I4I4I7I7', packed, 9)
-local denial
-if now_us < seen_us then -- the clock went back
-  seen_us, changed = now_us, true
-  packed = string.sub(packed, 1, 30) .. struct.pack('<I7', seen_us) .. string.sub(packed, 38)
+-- @include get
+-- @include admission
+local denial, longer
+if now_us < seen_us then
+  -- @include clock_went_back
 end
 -- @include rate
-if not denial then
-  packed = string.sub(packed, 1, 23) .. struct.pack('<I7I7', backlog_second, seen_us) .. string.sub(packed, 38)
-  changed = true
-end
--- @include keep
 if denial then
+  -- @include keep
   return denial
 end
-return { 'paced', math.floor(math.max(0, burst * 1000000 - backlog_second) / 1000000) }
+if longer then
+  packed = string.sub(packed, 1, #packed - 22) .. longer
+end
+packed = string.sub(packed, 1, AT_BACKLOG - 1)
+  .. struct.pack('<I7I7', backlog_second, seen_us)
+  .. string.sub(packed, AT_HELD)
+if leg_count > 0 then
+  changed = true
+  -- @include keep
+else
+  redis.call('SET', KEYS[1], packed)
+end
+local tokens_left = burst - math.ceil(backlog_second / 1000000)
+return { 'paced', tokens_left > 0 and tokens_left or 0 }

@@ -25,16 +25,16 @@ if not (credits and credits >= 1 and credits <= 4503599627370496 and credits % 1
   return redis.error_reply('GATE_BADARG credits 1 to 4503599627370496')
 end
 
--- @include open
--- @include account
+-- @include get
 -- @include admission
+-- @include account
 local a = read_account(packed)
 local backlog_now = math.max(0, backlog_second - rate_second * math.max(0, now_us - seen_us))
 local tokens_now = math.floor(math.max(0, burst * 1000000 - backlog_now) / 1000000)
 
 -- As lib/admit.lua judges, without a sweep.
 local opens_hold, min_credits, tokens = true, 0, math.min(credits, COST_MAX)
-local granted, denial, available = credits, nil, ceiling - held
+local granted, denial, longer, available = credits, nil, nil, ceiling - held
 local more = next_expiry + 250 <= now_ms
 if admits == 0 then
   -- @include inactive
@@ -89,7 +89,7 @@ return {
   a.ends_at,
   a.grace_until,
   a.warn_basis,
-  a.warn_at[a.warned] or 0,
+  a.warned,
   tokens_now,
   a.overage_limit,
   a.rate_second,

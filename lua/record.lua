@@ -20,4 +20,4 @@ end
 -- @include more
 packed = append(packed, 5, 0, '', 0, more_of('', '', sends, ''))
 redis.call('SET', KEYS[1], packed)
-return { 'recorded', (struct.unpack('<I6', packed, 72)) }
+return { 'recorded', (struct.unpack('<I6', packed, AT_SEQ)) }

@@ -26,8 +26,8 @@ if #ARGV > 1 then
   end
 end
 
--- @include open
-local generation, held, open_holds = struct.unpack('<I4I7I4', packed, AT_BOOKS)
+-- @include get
+-- @include admission
 -- @include holds
 
 local score = redis.call('ZSCORE', KEYS[3], id)
@@ -46,9 +46,7 @@ if score then
   held = held > returned and held - returned or 0
   open_holds = open_holds > 0 and open_holds - 1 or 0
 end
-packed = string.sub(packed, 1, AT_BOOKS - 1)
-  .. struct.pack('<I4I7I4', generation, held, open_holds)
-  .. string.sub(packed, AT_BOOKS + 15)
+packed = string.sub(packed, 1, AT_HELD - 1) .. struct.pack('<I7I4', held, open_holds) .. string.sub(packed, AT_CEILING)
 
 if sends ~= '' or leg_count > 0 then
   redis.call('HLEN', KEYS[5]) -- a foreign value under a key fails here, before the first write

@@ -37,46 +37,54 @@ then
   -- @include reserve_arguments
 end
 
--- @include open
+-- @include get
 -- @include admission
 -- @include holds
-
-local score = redis.call('ZSCORE', KEYS[3], id)
 -- @include settled
-if score or settled then
+if settled then
   -- @include reserve_again
 end
 
+-- Whether the id is that of an open hold, ZADD NX tells below; before anything else is said, it is asked.
 local opens_hold = true
+local lacks = ceiling - held < credits or admits == 0 or (open_holds >= max_open_holds and max_open_holds > 0)
+if lacks then
+  -- @include reserve_open
+end
 -- @include admit
 if denial then
+  if not lacks then
+    -- @include reserve_open
+  end
   -- @include keep
   return denial
 end
 
 local expires_at = now_ms + ttl_ms
-local plain = granted <= HOLD_CREDITS_MAX and granted == credits and min_credits + #reference + #sends == 0
-held = held + granted
-open_holds = open_holds + 1
-if expires_at < next_expiry then
-  next_expiry = expires_at
-end
-local falls_due = expires_at < due
+local simple = granted <= HOLD_CREDITS_MAX and granted == credits and min_credits + #reference + #sends == 0
+  and leg_count == 0 and expired_sends == ''
+local falls_due = expires_at < next_expiry or expires_at < due
 if falls_due then
   redis.call('ZCARD', KEYS[7]) -- a foreign value under the key fails here, before the first write
-  due = expires_at
 end
-packed = string.sub(packed, 1, AT_RATE_STATE - 1)
-  .. struct.pack(RATE_STATE, backlog_second, seen_us, due, next_expiry, generation, held, open_holds)
-  .. string.sub(packed, BEHIND_RATE_STATE)
-if plain and leg_count == 0 and expired_sends == '' then
-  redis.call('ZADD', KEYS[3], (expires_at - HOLD_ERA) * 16384 + granted * 2, id)
-else
+if not simple then
+  -- @include reserve_open
+elseif redis.call('ZADD', KEYS[3], 'NX', (expires_at - HOLD_ERA) * 16384 + granted * 2, id) == 0 then
+  -- @include reserve_open
+end
+if longer then
+  packed = string.sub(packed, 1, #packed - 22) .. longer
+end
+held = held + granted
+packed = string.sub(packed, 1, AT_BACKLOG - 1)
+  .. struct.pack('<I7I7I7I4', backlog_second, seen_us, held, open_holds + 1)
+  .. string.sub(packed, AT_CEILING)
+if not simple then
   -- @include reserve_detailed
 end
-redis.call('SET', KEYS[1], packed)
 if falls_due then
-  redis.call('ZADD', KEYS[7], due, string.sub(KEYS[1], 14))
+  -- @include reserve_due
 end
+redis.call('SET', KEYS[1], packed)
 available = ceiling - held
 return { 'reserved', granted, expires_at, available > 0 and available or 0, max_attachment, 0 }

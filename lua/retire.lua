@@ -18,12 +18,12 @@ end
 
 -- @include open
 -- @include append
-local present = struct.unpack('<I4', packed, 100)
+local present = struct.unpack('<I4', packed, AT_EPOCH)
 if present > epoch then
   -- @include keep
   return { 'newer', present }
 end
 packed = append(packed, 8, 0, '', 0, '')
 redis.call('DEL', KEYS[1])
-local seq, posted = struct.unpack('<I6d', packed, 72)
+local seq, posted = struct.unpack('<I6d', packed, AT_SEQ)
 return { 'retired', posted, seq }

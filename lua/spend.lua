@@ -33,40 +33,60 @@ then
   -- @include spend_arguments
 end
 
--- @include open
--- @include admission
+-- @include get
+-- @include front
 -- @include holds
 
+-- What was settled in this generation, HSETNX tells below; before anything else is said, it is asked.
 -- An organization without open holds needs no look at them.
 local score = open_holds > 0 and redis.call('ZSCORE', KEYS[3], id)
--- @include settled
-if score or settled then
+local now_generation, settled = math.floor(now_ms / 600000), false
+if generation >= now_generation then
+  settled = redis.call('HGET', KEYS[6 - generation % 2], id)
+elseif generation == now_generation - 1 then
+  settled = redis.call('HGET', KEYS[5 + generation % 2], id)
+end
+local lacks = ceiling - held < credits or admits == 0
+if score or settled or lacks then
   -- @include spend_again
 end
 
 local opens_hold, min_credits = false, 0
 -- @include admit
 if denial then
+  if not lacks then
+    -- @include spend_again
+  end
   -- @include keep
   return denial
 end
 
-local seq, posted, used, warn_next, epoch, period_no, config_version, grants, source, expires_at, left =
-  struct.unpack('<I6dI7I7I4I4I4BBI6I7', packed, 72)
-local kind, flags, late, part, amount, delta = 4, 0, 0, 0, credits, nil
-local front = string.sub(packed, 1, AT_RATE_STATE - 1)
-  .. struct.pack('<I7I7I6I6', backlog_second, seen_us, due, next_expiry)
+local record
+if credits < 65536 then
+  record = struct.pack('<BI2I2', 17, credits, 0)
+else
+  record = struct.pack('<BI7I7I4', 17, credits, 0, 0)
+end
+if generation < now_generation then
+  -- @include enter_generation
+end
+if redis.call('HSETNX', KEYS[5 + generation % 2], id, record) == 0 then
+  -- @include spend_again
+end
+if longer then
+  packed = string.sub(packed, 1, #packed - 22) .. longer
+end
+local kind, flags, part, amount, delta, more = 4, 0, 0, credits, nil, ''
+local before, changes = AT_BACKLOG - 1, struct.pack('<I7I7I7I4', backlog_second, seen_us, held, open_holds)
 -- @include settle
-local more = ''
 if reference ~= '' or sends ~= '' or expired_sends ~= '' then
   -- @include more
   more = more_of(reference, '', sends, expired_sends)
 end
-local record
-if amount < 65536 then
-  record = struct.pack('<BI2I2', 17, amount, 0)
-else
-  record = struct.pack('<BI7I7I4', 17, amount, 0, 0)
+local entry = redis.pcall('XADD', KEYS[2], '*', 'o', string.sub(KEYS[1], 14), 'i', id, 'd', delta, 'm', more)
+if type(entry) == 'table' then -- a foreign value under the key: as if nothing had been
+  redis.call('HDEL', KEYS[5 + generation % 2], id)
+  return entry
 end
--- @include book
+redis.call('SET', KEYS[1], packed)
 return { 'committed', amount, 0, posted, seq, 0, 0 }

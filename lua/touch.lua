@@ -9,5 +9,5 @@
 
 -- @include open
 -- @include keep
-local seq, posted = struct.unpack('<I6d', packed, 72)
+local seq, posted = struct.unpack('<I6d', packed, AT_SEQ)
 return { 'touched', posted, seq, leg_count > 0 and 1 or 0 }

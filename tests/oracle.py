@@ -781,12 +781,9 @@ class Oracle:
         return "applied", a.posted, seq, taken, 0
 
     def change_terms(self, terms: Terms) -> None:
-        """New terms: thresholds up to the last that was warned of count as warned; a limit that
-        the plan does not have forgets its backlog."""
+        """New terms: a limit that the plan does not have forgets its backlog."""
         a = self.account
         a.terms = terms
-        passed = [percent for percent in terms.warn_percents if percent <= a.warned_percent]
-        a.warned_percent = max(passed, default=0)
         for name, rate in (("minute", terms.rate_per_minute), ("hour", terms.rate_per_hour)):
             a.backlog[name] = a.backlog[name] if rate else 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -35,10 +34,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Print the organization, or say that it is not there."""
+    from gate.cli.event_loop import run_async
     from gate.cli.redis_url import find_redis_url
     from gate.domain.outcomes import NotLoaded
 
-    found = asyncio.run(_inspect(find_redis_url(args.redis_url), args.organization_id))
+    found = run_async(_inspect(find_redis_url(args.redis_url), args.organization_id))
     if found is None:
         print("gate: this Redis holds no accounts of the gate.", file=sys.stderr)
         return _EXIT_UNKNOWN

@@ -36,14 +36,23 @@ def stop_signals() -> Iterator[None]:
 
 @contextmanager
 def signals_set(event: asyncio.Event) -> Iterator[asyncio.Event]:
-    """Within the running loop: SIGINT and SIGTERM set `event`, and interrupt nothing."""
+    """Within the running loop: SIGINT and SIGTERM set `event`, and interrupt nothing.
+
+    One that came in the last moment, when the loop turns no more, has set it behind the block.
+    (The loop's own signal handlers would lose that one.)
+    """
     loop = asyncio.get_running_loop()
-    before = {one: signal.getsignal(one) for one in _WATCHED}
-    for one in _WATCHED:
-        loop.add_signal_handler(one, event.set)
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        loop.call_soon_threadsafe(event.set)
+
+    before = {one: signal.signal(one, note) for one in _WATCHED}
     try:
         yield event
     finally:
         for one, handler in before.items():
-            loop.remove_signal_handler(one)
             signal.signal(one, handler)
+        if came:
+            event.set()

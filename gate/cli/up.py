@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gate.cli.event_loop import run_async
 from gate.cli.extras import import_extra
 from gate.cli.signals import signals_set, stop_signals
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     with Mbox(args.mbox or demo_mbox()) as mbox, stop_signals():
         try:
             urls = stack.start()
-            ended = asyncio.run(_demo(urls.redis_url, stack.redis is not None, mbox))
+            ended = run_async(_demo(urls.redis_url, stack.redis is not None, mbox))
             if args.once:
                 return _exit_code(ended)
             if ended.stopped:
@@ -86,7 +87,7 @@ async def _demo(redis_url: str, embedded: bool, mbox: Mbox) -> Ended:
     from gate.demo.run import run_demo
 
     with signals_set(asyncio.Event()) as stop:
-        return await run_demo(
+        ended = await run_demo(
             redis_url,
             mbox,
             partitions=_EMBEDDED_PARTITIONS if embedded else _PARTITIONS,
@@ -94,6 +95,8 @@ async def _demo(redis_url: str, embedded: bool, mbox: Mbox) -> Ended:
             out=Console(highlight=False, markup=False),
             err=Console(stderr=True, highlight=False, markup=False),
         )
+    # A signal that came when there was nothing left to stop ends the command all the same.
+    return ended._replace(stopped=stop.is_set())
 
 
 def _exit_code(ended: Ended) -> int:
@@ -110,7 +113,7 @@ def _tell(stack: Stack, urls: StackUrls, ended: Ended) -> None:
         ("PG_URL", urls.pg_url, stack.postgres),
         ("NATS_URL", urls.nats_url, stack.nats),
     ):
-        print(f"{name}={url}" if server else f"{name} is yours")
+        print(f"{name}={url}" if server else f"{name} as given")
     # A Redis of the caller's is in the environment already.
     setting = f"REDIS_URL={shlex.quote(urls.redis_url)} " if stack.redis else ""
     print(f"\nLook at an organization:  {setting}{_program()} inspect {ended.busiest}")

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _WIDTH_PIPED = 140
 
 _NUMBERS = ("before", "other", "spent", "after", "held", "letters", "sent", "refused", "not sent")
-_LEGEND = """\
-Credits before + other − spent = after, held ones included. Letters = sent + refused + not sent.
-Adds up: what the sender counted, what the account says and what its journal moved agree."""
+_LEGEND = """
+Credits: before + other − spent = after. Letters = sent + refused + not sent.
+Adds up: what the sender counted, what the account says, what its journal moved."""
 
 
 def print_report(
@@ -34,7 +34,7 @@ def print_report(
     shows: Mapping[str, str],
     mistakes: list[str],
 ) -> None:
-    """Prints a row for each organization and their sum, then every mistake as a sentence."""
+    """Prints a row for each organization of `books` and their sum, then every mistake."""
     if not console.is_terminal:
         console.width = _WIDTH_PIPED
     rows = {one: _numbers(tallies[one], books[one]) for one in books}
@@ -49,8 +49,7 @@ def print_report(
     for one, numbers in rows.items():
         table.add_row(one, *map(_number, numbers), "no" if books[one].mistakes else "yes")
         why.add_row(one, shows[one], reasons(tallies[one].denied), reasons(_not_sent(tallies[one])))
-    console.print(why)
-    console.print(table)
+    console.print("", why, "", table, sep="\n")
     console.print(_LEGEND)
     for mistake in mistakes:
         console.print(f"Does not add up: {mistake}.", style="red", soft_wrap=True)

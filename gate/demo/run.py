@@ -13,7 +13,7 @@ from gate.demo.books import Books, close_books, last_entry_id, read_account, rea
 from gate.demo.organizations import demo_organizations, stranger
 from gate.demo.progress import showing, summary
 from gate.demo.report import print_report
-from gate.demo.sender import STOPPED, Sender
+from gate.demo.sender import Sender
 from gate.demo.sink import Sink
 from gate.demo.smtp import Mailer
 from gate.demo.tally import Figures, Tally
@@ -34,7 +34,7 @@ _AT_ONCE = 64
 
 
 class Ended(NamedTuple):
-    """How a run ended. `busiest`: the organization with most letters, to look at."""
+    """How a run ended; `stopped`: `stop` was set. `busiest`: who had most letters, to look at."""
 
     adds_up: bool
     stopped: bool
@@ -75,10 +75,10 @@ async def run_demo(
     if sink.accepted != figures.total("sent"):
         mistakes.append(f"the sink took {sink.accepted:,}, {figures.total('sent'):,} were sent")
     out.print(summary(figures, seconds).strip(), soft_wrap=True)
-    print_report(out, figures.tallies, books, {o: d.shows for o, d in demos.items()}, mistakes)
+    shown = {one: closed for one, closed in books.items() if one in letters} or books
+    print_report(out, figures.tallies, shown, {o: d.shows for o, d in demos.items()}, mistakes)
     busiest = max(figures.tallies, key=lambda one: figures.tallies[one].letters)
-    stopped = any(tally.skipped[STOPPED] for tally in figures.tallies.values())
-    return Ended(not mistakes, stopped, busiest)
+    return Ended(not mistakes, stop.is_set(), busiest)
 
 
 def _read(mbox: Mbox, err: Console) -> dict[str, list[Letter]]:

@@ -35,6 +35,11 @@ def _check_word(name: str, value: object, words: Sequence[str]) -> None:
         raise BadArgument(name, value, f"one of {', '.join(words)}")
 
 
+def _check_list(name: str, values: object, kind: type) -> None:
+    if not isinstance(values, list | tuple) or not all(isinstance(one, kind) for one in values):
+        raise BadArgument(name, values, f"a list of {kind.__name__}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """Credits given: `kind`, how many are left, and until when (None: base and rollover until the
@@ -88,6 +93,8 @@ class Terms:
         if self.max_rollover_credits is not None:
             check_whole("max_rollover_credits", self.max_rollover_credits, 0, CREDITS_MAX)
         check_whole("config_version", self.config_version, 1, UINT32_MAX)
+        if not isinstance(self.warn_at, list | tuple):
+            raise BadArgument("warn_at", self.warn_at, "percentages in a tuple")
         percents = tuple(self.warn_at)
         for percent in percents:
             check_whole("warn_at", percent, 1, 10_000)
@@ -113,6 +120,8 @@ class ComingPeriod:
         check_whole("allowance", self.allowance, 0, CREDITS_MAX)
         if self.status is not None:
             _check_word("status", self.status, STATUSES)
+        if self.terms is not None and not isinstance(self.terms, Terms):
+            raise BadArgument("terms", self.terms, "Terms, or None: as they are")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +130,9 @@ class AccountState(Terms):
 
     `allowance`: the credits of kind base and rollover that this period was given, which warnings
     are percentages of; default: what the grants of these kinds say. `ends_at` None: the period
-    does not end. `coming`: the periods after it, in order. `warned`: how many of `warn_at` were
-    crossed in this period. `epoch` and `seq`: of this load, and of the last delta that is booked.
+    does not end. `coming`: the periods after it, in order. `warned_percent`: the last threshold
+    that was crossed in this period. `epoch` and `seq`: of this load, and of the last delta that is
+    booked.
     Raises BadArgument.
     """
 
@@ -134,7 +144,7 @@ class AccountState(Terms):
     overage: int = 0
     debt: int = 0
     used: int = 0
-    warned: int = 0
+    warned_percent: int = 0
     allowance: int | None = None
     period_no: int = 1
     starts_at: datetime | None = None
@@ -153,25 +163,30 @@ class AccountState(Terms):
             instant_ms(name, getattr(self, name))
         for name in ("overage", "debt", "used"):
             check_whole(name, getattr(self, name), 0, CREDITS_MAX)
-        check_whole("warned", self.warned, 0, len(self.warn_at))
+        check_whole("warned_percent", self.warned_percent, 0, 10_000)
         if self.allowance is not None:
             check_whole("allowance", self.allowance, 0, CREDITS_MAX)
         for name in ("period_no", "epoch"):
             check_whole(name, getattr(self, name), 1, UINT32_MAX)
         check_whole("seq", self.seq, 0, 2**48 - 2)
+        _check_list("grants", self.grants, Grant)
         if len(self.grants) > GRANTS_MAX or sum(g.credits for g in self.grants) > CREDITS_MAX:
             raise BadArgument(
                 "grants", self.grants, f"at most {GRANTS_MAX}, of 2^52 credits in all"
             )
-        check_coming(self.coming, self.ends_at)
+        check_coming(self.coming, self.period_no, self.ends_at)
 
 
-def check_coming(coming: Sequence[ComingPeriod], ends_at: datetime | None) -> None:
+def check_coming(coming: Sequence[ComingPeriod], period_no: int, ends_at: datetime | None) -> None:
     """That periods follow one another. Raises BadArgument naming `coming`."""
+    _check_list("coming", coming, ComingPeriod)
     if len(coming) > COMING_MAX:
         raise BadArgument("coming", coming, f"at most {COMING_MAX} periods")
     begins = ends_at
     for period in coming:
+        if period.period_no <= period_no:
+            raise BadArgument("coming", coming, "periods with rising numbers")
+        period_no = period.period_no
         if begins is None:
             raise BadArgument("coming", coming, "nothing after a period that does not end")
         if period.ends_at is not None and period.ends_at < begins:

@@ -6,7 +6,7 @@ The same numbers stand in `lua/`; `tests/contract` compares them.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gate.domain.errors import BadArgument
 
@@ -19,6 +19,7 @@ TEXT_BYTES_MAX = 255
 SENDS_BYTES_MAX = 1_048_576
 NEVER_MS = 2**48 - 1
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}")
 _ID_ALLOWED = "1 to 128 of A-Z a-z 0-9 . _ : @ / + = -"
 
@@ -58,7 +59,7 @@ def instant_ms(field: str, value: object) -> int:
     if value is None:
         return NEVER_MS
     if isinstance(value, datetime) and value.tzinfo is not None:
-        ms = int(value.timestamp() * 1000)
+        ms = (value - _EPOCH) // timedelta(milliseconds=1)
         if 0 <= ms < NEVER_MS:
             return ms
     raise BadArgument(field, value, "None or a datetime with a timezone, from 1970 on")
@@ -66,4 +67,4 @@ def instant_ms(field: str, value: object) -> int:
 
 def ms_instant(ms: int) -> datetime | None:
     """The instant that `ms` since 1970 says, in UTC; None for never."""
-    return None if ms == NEVER_MS else datetime.fromtimestamp(ms / 1000, UTC)
+    return None if ms == NEVER_MS else _EPOCH + timedelta(milliseconds=ms)

@@ -11,7 +11,7 @@ from gate.domain.errors import ContractError
 from gate.domain.outcomes import NotLoaded
 from gate.hot.commands import peek
 from gate.hot.journal import Delta, read_delta
-from gate.hot.layout import HEAD, LAYOUT, LONGER
+from gate.hot.layout import HEAD, HEAD_FIELDS, LAYOUT, LONGER
 from gate.hot.packing import Packing
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _HOLD_ERA_MS = 1_735_689_600_000
 _HOLD_SHIFT = 16_384
 _HOLD_DETAIL = Packing("<BI7I7I7I7I4I7")
 
-_HEAD_LIMITS, _HEAD_SEEN_US = 3, 9
 _UNIT_MS = {"minute": 60_000, "hour": 3_600_000}
 
 #: Entries of a partition's journal that are searched for one organization's.
@@ -107,13 +106,14 @@ def read_limits(account: Account, packed: bytes, now_ms: int) -> tuple[LimitView
     try:
         if packed[0] != LAYOUT:
             raise ContractError(f"account of layout {packed[0]}, this release reads {LAYOUT}")
-        head, _ = HEAD.unpack(packed)
-        if head[_HEAD_LIMITS] >= 2:
+        values, _ = HEAD.unpack(packed)
+        head = dict(zip(HEAD_FIELDS, values, strict=True))
+        if head["limits"] >= 2:
             longer, _ = LONGER.unpack(packed, len(packed) - LONGER.size)
             backlogs = {"minute": longer[1], "hour": longer[3]}
     except (IndexError, ValueError) as error:
         raise ContractError(f"the account cannot be read: {error}") from error
-    elapsed_ms = max(0, now_ms - head[_HEAD_SEEN_US] // 1000)
+    elapsed_ms = max(0, now_ms - head["seen_us"] // 1000)
     for unit, rate in (("minute", account.rate_per_minute), ("hour", account.rate_per_hour)):
         if rate:
             backlog = max(0, backlogs[unit] - rate * elapsed_ms)

@@ -21,9 +21,14 @@ from gate.hot.packing import Packing
 
 LAYOUT = 1
 
-HEAD = Packing("<BI6BBI2I4I4I4I7I7I6I6I4I7I4I7I6dI7I7I4I4I4B")
-GRANT = Packing("<BI6I7")
-REST = Packing("<BBBI7I7I7I6I6I6I7I7dB")
+HEAD = Packing("<BI6BBI2I4I6I6I4I4I7I4I4I4I4I7I7I7I4I7I6dI7B")
+HEAD_FIELDS = (
+    "layout next_change admits limits max_attachment max_open_holds next_expiry due "
+    "rate_second burst warn_next epoch period_no config_version generation backlog_second "
+    "seen_us held open_holds ceiling seq posted used grants"
+).split()
+GRANT = Packing("<I7BI6")
+REST = Packing("<BBI2I7I7I7I6I6I6I7I7dB")
 COMING = Packing("<I4I6I7BB")
 TERMS = Packing("<I4I7I4I4I4I4BI4I2I7dB")
 LONGER = Packing("<I4I7I4I7")
@@ -99,40 +104,31 @@ def pack_account(state: AccountState) -> bytes:
     if allowance is None:
         allowance = sum(grant.credits for grant in state.grants if grant.kind != "purchased")
     longer = bool(state.rate_per_minute or state.rate_per_hour)
-    head = HEAD.pack(
-        LAYOUT,
-        0,
-        0,
-        int(state.strict_burst) + 2 * longer,
-        state.max_attachment_size_mb,
-        state.max_open_holds or 0,
-        state.rate_per_second,
-        _burst(state),
-        0,
-        0,
-        NEVER_MS,
-        NEVER_MS,
-        0,
-        0,
-        0,
-        0,
-        state.seq,
-        0,
-        state.used,
-        0,
-        state.epoch,
-        state.period_no,
-        state.config_version,
-        len(state.grants),
-    )
+    head = {
+        "layout": LAYOUT,
+        "limits": int(state.strict_burst) + 2 * longer,
+        "max_attachment": state.max_attachment_size_mb,
+        "max_open_holds": state.max_open_holds or 0,
+        "next_expiry": NEVER_MS,
+        "due": NEVER_MS,
+        "rate_second": state.rate_per_second,
+        "burst": _burst(state),
+        "epoch": state.epoch,
+        "period_no": state.period_no,
+        "config_version": state.config_version,
+        "seq": state.seq,
+        "used": state.used,
+        "grants": len(state.grants),
+    }
+    packed = HEAD.pack(*(head.get(name, 0) for name in HEAD_FIELDS))
     grants = [
-        GRANT.pack(kind_code(grant.kind), instant_ms("expires_at", grant.expires_at), grant.credits)
+        GRANT.pack(grant.credits, kind_code(grant.kind), instant_ms("expires_at", grant.expires_at))
         for grant in state.grants
     ]
     rest = REST.pack(
         status_code(state.status),
         reason_code(state.frozen_reason),
-        state.warned,
+        state.warned_percent,
         state.overage,
         state.overage_limit,
         state.debt,
@@ -147,4 +143,4 @@ def pack_account(state: AccountState) -> bytes:
     tail = _pack_warn_at(state.warn_at) + pack_coming(state.coming)
     if longer:
         tail += LONGER.pack(state.rate_per_minute or 0, 0, state.rate_per_hour or 0, 0)
-    return head + b"".join(grants) + rest + tail
+    return packed + b"".join(grants) + rest + tail

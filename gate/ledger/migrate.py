@@ -146,8 +146,6 @@ def pending_migrations(
 async def run_script(connection: Connection, sql: str) -> None:
     """Run statements in the running transaction, in the first schema of the search path alone."""
     schema = await connection.fetchval("SELECT quote_ident(current_schema())")
-    if schema is None:
-        raise ContractError("the search_path names no schema that exists: create one first")
     # What `SET search_path FROM CURRENT` keeps in functions; temporary tables come last in it.
     await connection.execute(f"SET LOCAL search_path = {schema}, pg_temp")
     await connection.execute(sql)

@@ -111,8 +111,7 @@ _FLOORS: dict[str, tuple[str, list[str]]] = {
 #: All of them; `spend` and `reserve` in several situations.
 CASES = tuple(_FLOORS)
 
-#: What any admission with a journal cannot do without; takes two keys and an id.
-_BASE = [_TIME, _GET, _SET, _JOURNAL, "return 1"]
+_BASE = [_TIME, _GET, _SET, _JOURNAL]
 
 
 def _script(name: str, flags: str, lines: list[str]) -> Script:
@@ -126,4 +125,7 @@ def floor(case: str) -> Script:
     return _script(f"floor of {case}", flags, lines)
 
 
-BASE = _script("TIME + GET + SET + XADD", "", _BASE)
+#: What any admission with a journal cannot do without: two keys and an id go in, a 1 comes out.
+BASE = _script("TIME + GET + SET + XADD", "", [*_BASE, "return 1"])
+#: The same commands in a call that looks like a settlement: keys, arguments and reply of the verb.
+BASE_CALL = _script("TIME + GET + SET + XADD, keys and reply alike", "", [*_BASE, _COMMITTED])

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, get_args
 
 from gate.stack import AppendFsync
-from loadtests.bench import accounts, event_loops
+from loadtests.bench import accounts
+from loadtests.bench.event_loops import PRECISE
 from loadtests.bench.paced import PacedJob
 from loadtests.bench.progress import say
 from loadtests.bench.results import Result, Target, compare, single
@@ -26,7 +27,6 @@ _BESIDE_PING = Target("ratio", 4, at_least=False)
 
 def run(plan: Plan) -> Iterator[Result]:
     """In each mode of durability: the peak, then p50 and p99 of both verbs."""
-    loop = event_loops.available()[-1]
     for mode in get_args(AppendFsync):
         with redis_server(mode) as server:
             accounts.load_all(server.url, _ORGANIZATIONS)
@@ -38,7 +38,6 @@ def run(plan: Plan) -> Iterator[Result]:
                 rounds=plan.paced_rounds,
                 seconds=plan.paced_s,
                 peak_s=plan.paced_s,
-                loop=loop,
             )
             taken = in_subprocess("loadtests.bench.paced", asdict(job))
         name = f"latency_at_half_rate.{mode}"
@@ -47,7 +46,11 @@ def run(plan: Plan) -> Iterator[Result]:
             "calls/s",
             taken["peak"],
             durability=durability(mode),
-            detail={"calls": "reserve and commit in turn", "in flight": _IN_FLIGHT, "loop": loop},
+            detail={
+                "calls": "reserve and commit in turn",
+                "in flight": _IN_FLIGHT,
+                "loop": PRECISE,
+            },
         )
         for verb in ("reserve", "commit"):
             for percent in ("p50", "p99"):

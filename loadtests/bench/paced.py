@@ -2,8 +2,8 @@
 
 `python -m loadtests.bench.paced` reads a PacedJob as JSON on stdin and answers rounds as JSON.
 Arrivals are set beforehand (an open loop) and a duration counts from the arrival, so that no
-delay hides another. At most `in_flight` are under way; the pacer spins, because a sleep of an
-event loop is not finer than a millisecond.
+delay hides another. At most `in_flight` are under way. The pacer sleeps between arrivals, on an
+event loop whose sleeps are fine enough for that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gate import Gate, HoldRef, Reserved
 from loadtests.bench.accounts import organization
-from loadtests.bench.event_loops import runner
+from loadtests.bench.event_loops import PRECISE, runner
 from loadtests.bench.results import percentile
 from loadtests.bench.servers import PARTITIONS
 
@@ -38,7 +38,7 @@ class PacedJob:
     rounds: int
     seconds: float
     peak_s: float
-    loop: str = "asyncio"
+    loop: str = PRECISE
 
 
 class Load:
@@ -103,8 +103,10 @@ async def paced(
             under_way.add(task)
             task.add_done_callback(under_way.discard)
             number += 1
+        elif len(under_way) < in_flight:
+            await asyncio.sleep(arrival - clock())
         else:
-            await asyncio.sleep(0)
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.gather(*under_way)
     return [sorted(one) for one in durations]
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from gate.hot.commands import COMMANDS
-from loadtests.bench.floors import BASE, CASES, SENDS_BYTES, floor
+from loadtests.bench.floors import BASE, BASE_CALL, CASES, SENDS_BYTES, floor
 from loadtests.bench.progress import say
 from loadtests.bench.results import Result, Target, compare
 from loadtests.bench.scene import BUSY, MANY, Scene, Side, generation, new_ids
@@ -121,6 +121,7 @@ def _measure(plan: Plan, scene: Scene, cases: Container[str]) -> _Slices:
                 ]
                 if step.case in _BESIDE_BASE:
                     runs.append(("base", sides["base_"], BASE, _BASE_KEYS, None))
+                    runs.append(("base call", sides["base_"], BASE_CALL, verb.keys, None))
                 for name, side, script, keys, answer in reversed(runs) if flipped else runs:
                     wire.call("SCRIPT", "LOAD", script.source)
                     words = (
@@ -143,9 +144,11 @@ def run(plan: Plan) -> Iterator[Result]:
         micros = slices.micros
         mode = durability("off")
         for case in dict.fromkeys(case for case, _ in micros):
+            others: list[tuple[str, str, str, Target | None]]
             others = [("floor", "", "floor script: same calls and sizes, no logic", FLOOR_TARGET)]
             if case in _BESIDE_BASE:
                 others.append(("base", ".beside_base", BASE.name, BASE_TARGET))
+                others.append(("base call", ".beside_base_call", BASE_CALL.name, None))
             calls, floor_calls = slices.commands[case, "verb"], slices.commands[case, "floor"]
             if calls != floor_calls:
                 say(f"verbs_inside_redis: {case} calls {calls}, its floor {floor_calls}: mend it")

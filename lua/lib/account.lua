@@ -2,8 +2,8 @@
 -- `read_account` makes a table of the packed value, `write_account` packs it again and works out
 -- what follows from the rest.
 -- @include delta
-local HEAD = '<BI6BBI2I4I4I4I7I7I6I6I4I7I4I7I6dI7I7I4I4I4B' -- the places of lib/fields.lua
-local REST = '<BBBI7I7I7I6I6I6I7I7dB' -- status, reason, warned, overage, overage_limit, debt, started_at, ends_at,
+local HEAD = '<BI6BBI2I4I6I6I4I4I7I4I4I4I4I7I7I7I4I7I6dI7B' -- the places of lib/fields.lua
+local REST = '<BBI2I7I7I7I6I6I6I7I7dB' -- status, reason, warned (percent), overage, overage_limit, debt, started_at, ends_at,
 -- grace_until, warn_basis, max_debt, max_rollover (-1: lapses), number of thresholds; an I2 for
 -- each, percent, ascending
 local COMING = '<I4I6I7BB' -- period_no, ends_at, allowance, status (0: as it is), brings terms; then the terms
@@ -85,13 +85,14 @@ end
 
 local function read_account(bytes)
   local a, grants, thresholds, position = { grants = {} }, nil, nil, nil
-  a.layout, a.next_change, a.admits, a.limits, a.max_attachment, a.max_open_holds, a.rate_second, a.burst,
-    a.backlog_second, a.seen_us, a.due, a.next_expiry, a.generation, a.held, a.open_holds, a.ceiling,
-    a.seq, a.posted, a.used, a.warn_next, a.epoch, a.period_no, a.config_version, grants, position =
+  a.layout, a.next_change, a.admits, a.limits, a.max_attachment, a.max_open_holds, a.next_expiry, a.due,
+    a.rate_second, a.burst, a.warn_next, a.epoch, a.period_no, a.config_version, a.generation,
+    a.backlog_second, a.seen_us, a.held, a.open_holds, a.ceiling, a.seq, a.posted, a.used, grants, position
+    =
     struct.unpack(HEAD, bytes)
   for i = 1, grants do
     local grant = {}
-    grant.source, grant.expires_at, grant.left, position = struct.unpack(GRANT, bytes, position)
+    grant.left, grant.source, grant.expires_at, position = struct.unpack(GRANT, bytes, position)
     a.grants[i] = grant
   end
   a.status, a.reason, a.warned, a.overage, a.overage_limit, a.debt, a.started_at, a.ends_at,
@@ -124,6 +125,20 @@ local function sort_grants(a)
   end)
 end
 
+-- The next threshold, in percent, above the last one that was warned of in this period.
+local function next_warning(a)
+  for _, percent in ipairs(a.warn_basis > 0 and a.warn_at or {}) do
+    if percent > a.warned then
+      return percent
+    end
+  end
+end
+
+-- ceil(basis * percent / 100), exact for any basis.
+local function threshold(basis, percent)
+  return math.floor(basis / 100) * percent + math.ceil(basis % 100 * percent / 100)
+end
+
 -- What the hot path reads and follows from the rest.
 local function derive(a)
   local kept, left = {}, 0
@@ -151,8 +166,8 @@ local function derive(a)
   local admits = s == ACTIVE or s == TRIALING or s == CANCELLED or (s == PAST_DUE and graced)
   a.admits = known and admits and 1 or 0
 
-  local percent = a.warn_at[a.warned + 1]
-  a.warn_next = percent and a.warn_basis > 0 and math.ceil(a.warn_basis * percent / 100) or NO_WARNING
+  local percent = next_warning(a)
+  a.warn_next = percent and threshold(a.warn_basis, percent) or NO_WARNING
   a.limits = a.strict + (a.rate_minute + a.rate_hour > 0 and 2 or 0)
 end
 
@@ -167,28 +182,28 @@ local function write_account(a)
       a.limits,
       a.max_attachment,
       a.max_open_holds,
+      a.next_expiry,
+      a.due,
       a.rate_second,
       a.burst,
+      a.warn_next,
+      a.epoch,
+      a.period_no,
+      a.config_version,
+      a.generation,
       a.backlog_second,
       a.seen_us,
-      a.due,
-      a.next_expiry,
-      a.generation,
       a.held,
       a.open_holds,
       a.ceiling,
       a.seq,
       a.posted,
       a.used,
-      a.warn_next,
-      a.epoch,
-      a.period_no,
-      a.config_version,
       #a.grants
     ),
   }
   for _, grant in ipairs(a.grants) do
-    bytes[#bytes + 1] = struct.pack(GRANT, grant.source, grant.expires_at, grant.left)
+    bytes[#bytes + 1] = struct.pack(GRANT, grant.left, grant.source, grant.expires_at)
   end
   bytes[#bytes + 1] = struct.pack(
     REST,

@@ -1,11 +1,9 @@
 -- Judges whether `credits` more may be set aside or spent: status, credits, open holds, rate, in
 -- this order. Sets `granted` and the rate state, or `denial`. Of the account only what the sweep
 -- and the clock did is in `packed` then.
-local granted, denial, available = credits, nil, ceiling - held
-if now_us < seen_us then -- the clock went back
-  seen_us = now_us
-  packed = string.sub(packed, 1, 30) .. struct.pack('<I7', seen_us) .. string.sub(packed, 38)
-  changed = true
+local granted, denial, longer, available = credits, nil, nil, ceiling - held
+if now_us < seen_us then
+  -- @include clock_went_back
 end
 if admits == 0 then
   -- @include inactive
@@ -15,7 +13,7 @@ elseif (available < credits and credits > 0) or (opens_hold and max_open_holds >
   if more then
     -- @include sweep
     packed, more, expired_sends = sweep(packed, 64)
-    next_expiry, generation, held, open_holds, ceiling = struct.unpack('<I6I4I7I4I7', packed, 44)
+    -- @include read_admission
     available, changed = ceiling - held, true
   end
   -- @include lacking

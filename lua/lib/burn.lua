@@ -24,11 +24,11 @@ local function burn(bytes, amount)
     add_leg(a, EMAIL_SENT, FROM_DEBT, overage - owed)
   end
   a.used = a.used + amount
-  while a.used >= a.warn_next do
-    a.warned = a.warned + 1
-    add_leg(a, WARNING, 0, a.warn_at[a.warned])
-    local percent = a.warn_at[a.warned + 1]
-    a.warn_next = percent and math.ceil(a.warn_basis * percent / 100) or NO_WARNING
+  local percent = next_warning(a)
+  while percent and a.used >= threshold(a.warn_basis, percent) do
+    a.warned = percent
+    add_leg(a, WARNING, 0, percent)
+    percent = next_warning(a)
   end
   if amount > 0 and a.debt > a.max_debt and a.status ~= FROZEN then
     a.status, a.reason, frozen = FROZEN, REASON_DEBT, true

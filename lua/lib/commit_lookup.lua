@@ -46,7 +46,7 @@ end
 if reply then
   -- @include keep
   if reply[1] == 'committed' then
-    reply[5] = struct.unpack('<I6', packed, 72) -- time may have added a delta
+    reply[5] = struct.unpack('<I6', packed, AT_SEQ) -- time may have added a delta
   end
   return reply
 end

@@ -27,15 +27,9 @@ local function credit(a, entry, source, credits, expires_at)
   end
 end
 
--- Thresholds up to the last that was warned of count as warned.
 local function set_terms(a, terms)
-  local warned_percent = a.warn_at[a.warned] or 0
   for name, value in pairs(terms) do
     a[name] = value
-  end
-  a.warned = 0
-  while (a.warn_at[a.warned + 1] or math.huge) <= warned_percent do
-    a.warned = a.warned + 1
   end
   if a.rate_minute == 0 then
     a.backlog_minute = 0

@@ -11,8 +11,7 @@ local expiry_in = math.max(1, expires_at + 250 - now_ms)
 if more and (available < credits or full) then
   denial = { 'throttled', 'sweep', 1, credits, available }
 elseif available < credits and (min_credits == 0 or available < min_credits) then
-  local change_at = struct.unpack('<I6', packed, 2)
-  local retry_after_ms = change_at < NEVER and math.max(1, change_at - now_ms) or -1
+  local retry_after_ms = next_change < NEVER and math.max(1, next_change - now_ms) or -1
   if open_holds > 0 and (retry_after_ms < 0 or expiry_in < retry_after_ms) then
     retry_after_ms = expiry_in
   end

@@ -12,7 +12,6 @@ end
 local after = backlog + tokens * 1000000
 if limits > 0 or (after > burst * 1000000 and (tokens <= burst or backlog > 0)) then
   -- @include longer_rates
-  after = take_all()
 end
 if after then
   backlog_second = after

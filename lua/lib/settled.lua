@@ -4,13 +4,10 @@
 -- Generation g is written to KEYS[5 + g % 2]; the field '' of that hash says which generation it
 -- holds. The account's `generation` is the newest one written: a hash is read only when it can hold
 -- something, and the first write of a generation clears what the one before the last left behind
--- (lib/changeover.lua).
+-- (lib/changeover.lua). If the clock went back, the newest generation goes on.
 local now_generation, settled = math.floor(now_ms / 600000), false
-if now_generation < generation then -- the clock went back
-  now_generation = generation
-end
-if generation == now_generation then
-  settled = redis.call('HGET', KEYS[5 + generation % 2], id) or redis.call('HGET', KEYS[6 - generation % 2], id)
+if generation >= now_generation then
+  settled = redis.call('HGET', KEYS[6 - generation % 2], id) or redis.call('HGET', KEYS[5 + generation % 2], id)
 elseif generation == now_generation - 1 then
   settled = redis.call('HGET', KEYS[5 + generation % 2], id)
 end

@@ -1,19 +1,24 @@
--- A spend whose id is known: the first answer again, or why not.
--- @include keep
-if score then
+-- A spend whose id may be known: then the first answer again, or why not.
+local known = settled
+if not known and generation >= math.floor(now_ms / 600000) then
+  known = redis.call('HGET', KEYS[5 + generation % 2], id)
+end
+if score or known then
   -- @include detail
-  local hold = read_hold(id, tonumber(score))
-  if hold.expires_at > now_ms then
+  -- @include settlement
+  -- @include keep
+  local hold = score and read_hold(id, tonumber(score))
+  if hold and hold.expires_at > now_ms then
     return { 'conflict', 'hold_id', hold.held }
+  elseif hold then
+    return { 'settled', 'expired', 0 }
   end
-  return { 'settled', 'expired', 0 }
+  known = read_settlement(known)
+  if known.name ~= 'committed' then
+    return { 'settled', known.name, 0 }
+  elseif known.spent ~= credits then
+    return { 'conflict', 'credits', known.spent }
+  end
+  seq, posted = struct.unpack('<I6d', packed, AT_SEQ)
+  return { 'committed', credits, known.returned, posted, seq, known.late, 1 }
 end
--- @include settlement
-local known = read_settlement(settled)
-if known.name ~= 'committed' then
-  return { 'settled', known.name, 0 }
-elseif known.spent ~= credits then
-  return { 'conflict', 'credits', known.spent }
-end
-local seq, posted = struct.unpack('<I6d', packed, 72)
-return { 'committed', credits, known.returned, posted, seq, known.late, 1 }

@@ -332,7 +332,7 @@ VALUES: list[tuple[type, dict[str, Any], list[tuple[str, list[Any]]]]] = [
             ("overage", [None, *NO_LIMITS]),
             ("debt", [None, *NO_LIMITS]),
             ("used", [None, *NO_LIMITS]),
-            ("warned", [None, -1, 3, *NO_NUMBERS]),
+            ("warned_percent", [None, -1, 10_001, *NO_NUMBERS]),
             ("allowance", NO_LIMITS),
             ("period_no", [None, *NO_COUNTS]),
             ("epoch", [None, *NO_COUNTS]),
@@ -364,6 +364,7 @@ VALUES: list[tuple[type, dict[str, Any], list[tuple[str, list[Any]]]]] = [
                         ComingPeriod(period_no=2, ends_at=None, allowance=5),
                         ComingPeriod(**A_PERIOD),
                     ],
+                    [ComingPeriod(**{**A_PERIOD, "period_no": 1})],
                     [2],
                 ],
             )

@@ -19,7 +19,7 @@ from gate import (
     Unavailable,
 )
 from tests.hot.proxy import Proxy
-from tests.support.watch import journal_of, look, written
+from tests.support.watch import journal_of, look, until, written
 
 if TYPE_CHECKING:
     from gate.domain.sends import SendStatus
@@ -204,7 +204,7 @@ async def test_cancelled__within_releases(gate: Gate) -> None:
             await asyncio.Event().wait()
 
     task = asyncio.create_task(wait())
-    await inside.wait()
+    await until(lambda: inside.is_set() or task.done())
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -63,28 +63,61 @@ def test_the_places_of_the_hot_path_are_those_of_the_head() -> None:
 
 
 def slice_of(start: int, stop: int) -> str:
-    """The format of the head's fields from byte `start` to before byte `stop`."""
-    found, at = "<", 1
-    for item in re.findall(r"I\d|B|d", layout.HEAD.lua_format):
+    """The format of the head and the first grant from byte `start` to before byte `stop`."""
+    found, at = "", 1
+    for item in re.findall(r"I\d|B|d", layout.HEAD.lua_format + layout.GRANT.lua_format):
         if start <= at < stop:
             found += item
         at += Packing(item).size
-    return found
+    return f"<{found}"
 
 
-def test_the_formats_of_the_hot_path_are_parts_of_the_head() -> None:
-    at = {
-        name: int(constant("fields.lua", name))
-        for name in ("AT_ADMISSION", "AT_RATE_STATE", "AT_BOOKS", "AT_GRANTS")
+@pytest.mark.parametrize(
+    ("file", "start", "stop"),
+    [
+        ("lib/read_admission.lua", 1, 91),
+        ("lib/read_front.lua", 1, 127),
+        ("reserve.lua", 59, 84),
+        ("spend.lua", 59, 84),
+        ("lib/extend_credits.lua", 59, 84),
+        ("lib/reserve_due.lua", 16, 28),
+        ("pace.lua", 59, 73),
+        ("commit.lua", 73, 84),
+        ("release.lua", 73, 84),
+        ("lib/settle.lua", 84, 120),
+        ("lib/append.lua", 91, 105),
+    ],
+)
+def test_what_the_hot_path_reads_and_writes_are_parts_of_the_head(
+    file: str, start: int, stop: int
+) -> None:
+    formats = re.findall(r"struct\.(?:un)?pack\('(<[^']+)'", (lua_dir() / file).read_text())
+    assert slice_of(start, stop) in formats
+
+
+def test_the_named_places_are_those_of_their_fields() -> None:
+    places = dict(zip(layout.HEAD_FIELDS, starts_of(layout.HEAD), strict=True))
+    named = {
+        "AT_NEXT_EXPIRY": "next_expiry",
+        "AT_DUE": "due",
+        "AT_RATE": "rate_second",
+        "AT_EPOCH": "epoch",
+        "AT_GENERATION": "generation",
+        "AT_BACKLOG": "backlog_second",
+        "AT_SEEN": "seen_us",
+        "AT_HELD": "held",
+        "AT_CEILING": "ceiling",
+        "AT_SEQ": "seq",
+        "AT_POSTED": "posted",
     }
-    behind = int(constant("fields.lua", "BEHIND_RATE_STATE"))
-    assert constant("fields.lua", "ADMISSION") == slice_of(at["AT_ADMISSION"], 72)
-    assert constant("fields.lua", "RATE_STATE") == slice_of(at["AT_RATE_STATE"], behind)
-    grant = layout.GRANT.lua_format.removeprefix("<")
-    assert (
-        constant("fields.lua", "BOOKS_AND_GRANT")
-        == slice_of(at["AT_BOOKS"], at["AT_GRANTS"]) + grant
-    )
+    for name, field in named.items():
+        assert int(constant("fields.lua", name)) == places[field], name
+
+
+def starts_of(packing: Packing) -> list[int]:
+    """Where each item begins, counted from 1."""
+    items = re.findall(r"I\d|B|d", packing.lua_format)
+    return [1 + sum(Packing(one).size for one in items[:i]) for i in range(len(items))]
 
 
 def test_limits_are_the_same_numbers() -> None:

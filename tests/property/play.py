@@ -291,7 +291,7 @@ def compare_state(differ, call: Call, state: list, organization: str) -> None:
         score = float(scores.get(organization.encode(), "inf"))
         differ("due", score <= call.first_expiry, True)
     if account:
-        posted = HEAD.unpack(account)[0][17]
+        posted = HEAD.unpack(account)[0][21]
         left = sum(grant.left for grant in read_grants(account))
         if read_due(account) > call.now_us // 1000:  # else peek is ahead of what is stored
             a = call.peek
@@ -343,7 +343,7 @@ def unchanged(differ, call: Call, state: list, previous: list | None) -> None:
 
 def without_clock(account: bytes) -> bytes:
     """The account without the instant of its rate state, which a clock that went back may lower."""
-    return account[:30] + account[37:] if account else b""
+    return account[:65] + account[72:] if account else b""
 
 
 def read_due(account: bytes) -> int:

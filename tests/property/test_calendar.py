@@ -197,7 +197,7 @@ def test_coming_periods__begin_where_the_one_before_ends(
     anchor, first_start = case
     ends_at = period_boundary(anchor, first_start, after)
     coming = coming_periods(anchor, first_start, after, count, 7)
-    check_coming(coming, ends_at)
+    check_coming(coming, after, ends_at)
     assert [p.period_no for p in coming] == list(range(after + 1, after + count + 1))
     for period in coming:
         if ends_at.year < 2200:

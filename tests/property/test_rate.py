@@ -105,6 +105,8 @@ def test_i6_a_throttled_call_passes_after_its_wait_and_not_before(
             )
             return
         wait = answer[2] * 1_000
+        if instant + wait >= 2**52:  # beyond what the clock of Lua can tell apart
+            return
         assert run(verbs, plan, [*before, (instant + wait, cost)])[-1][0] == "paced"
         early = run(verbs, plan, [*before, (instant + wait - 1_000, cost)])[-1]
         assert early[0] == "throttled"

@@ -31,9 +31,9 @@ local now_us = tonumber(redis.call('GET', '{CLOCK}'))
 local now_ms = math.floor(now_us / 1000)
 """
 
-HEAD = Packing("<BI6BBI2I4I4I4I7I7I6I6I4I7I4I7I6dI7I7I4I4I4B")
-GRANT = Packing("<BI6I7")
-REST = Packing("<BBBI7I7I7I6I6I6I7I7dB")
+HEAD = Packing("<BI6BBI2I4I6I6I4I4I7I4I4I4I4I7I7I7I4I7I6dI7B")
+GRANT = Packing("<I7BI6")
+REST = Packing("<BBI2I7I7I7I6I6I6I7I7dB")
 LONGER = Packing("<I4I7I4I7")
 COMING = Packing("<I4I6I7BB")
 TERMS = Packing("<I4I7I4I4I4I4BI4I2I7dB")
@@ -171,24 +171,26 @@ def pack_account(account: Account, layout: int = 1) -> bytes:
         int(t.strict_burst) + 2 * bool(longer),
         t.max_attachment_size_mb,
         t.max_open_holds,
+        0,
+        0,
         t.rate_per_second,
         t.burst,
-        *(0, 0, 0, 0, 0, 0, 0, 0),
-        a.seq,
-        0,
-        a.used,
         0,
         a.epoch,
         a.period_no,
         t.config_version,
+        *(0, 0, 0, 0, 0, 0),
+        a.seq,
+        0,
+        a.used,
         len(a.grants),
     )
     for grant in a.grants:
-        packed += GRANT.pack(SOURCES.index(grant.source), grant.expires_at, grant.left)
+        packed += GRANT.pack(grant.left, SOURCES.index(grant.source), grant.expires_at)
     packed += REST.pack(
         STATUSES.index(a.status),
         REASONS.index(a.reason),
-        sum(percent <= a.warned_percent for percent in t.warn_percents),
+        a.warned_percent,
         a.overage,
         t.overage_limit,
         a.debt,
@@ -211,7 +213,7 @@ def read_grants(account: bytes) -> list[Grant]:
     head, position = HEAD.unpack(account)
     grants = []
     for _ in range(head[-1]):
-        (source, expires_at, left), position = GRANT.unpack(account, position)
+        (left, source, expires_at), position = GRANT.unpack(account, position)
         grants.append(Grant(SOURCES[source], left, expires_at))
     return grants
 

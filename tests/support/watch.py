@@ -39,6 +39,6 @@ async def until(happened: Callable[[], object]) -> None:
 
 async def written(gate: Gate, task: asyncio.Task[object]) -> None:
     """Returns when the call that `task` makes is on its way to Redis."""
-    await until(lambda: gate.caller.transport.in_flight)
+    await until(lambda: gate.caller.transport.in_flight or task.done())
     await asyncio.sleep(0)
     assert not task.done()

@@ -201,7 +201,7 @@ def test_coming_periods__follow_the_running_one() -> None:
         (3, utc("2025-04-30"), 500),
     ]
     assert [(p.status, p.terms) for p in coming] == [("active", terms), (None, None)]
-    check_coming(coming, period_boundary(UTC_31, utc("2025-01-31"), 1))
+    check_coming(coming, 1, period_boundary(UTC_31, utc("2025-01-31"), 1))
 
 
 def test_coming_periods__none_and_from_the_first() -> None:

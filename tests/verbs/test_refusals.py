@@ -209,7 +209,7 @@ def test_scripts_of_two_layouts_at_work_at_once(verbs: Verbs, verb: str, tmp_pat
     text = fields.read_text()
     assert "local LAYOUT = 1\n" in text
     fields.write_text(text.replace("local LAYOUT = 1\n", "local LAYOUT = 2\n"))
-    opening = copy / "lib" / "open.lua"
+    opening = copy / "lib" / "catch_up.lua"
     text = opening.read_text()
     assert "if layout ~= LAYOUT then" in text
     opening.write_text(
