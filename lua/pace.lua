@@ -18,11 +18,11 @@ end
 -- @include get
 -- @include admission
 local denial, longer
-if now_us < seen_us then
-  -- @include clock_went_back
-end
 -- @include rate
 if denial then
+  if now_us < seen_us then
+    -- @include clock_went_back
+  end
   -- @include keep
   return denial
 end

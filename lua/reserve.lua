@@ -56,6 +56,9 @@ if denial then
   if not lacks then
     -- @include reserve_open
   end
+  if went_back then
+    -- @include clock_went_back
+  end
   -- @include keep
   return denial
 end

@@ -57,6 +57,9 @@ if denial then
   if not lacks then
     -- @include spend_again
   end
+  if went_back then
+    -- @include clock_went_back
+  end
   -- @include keep
   return denial
 end

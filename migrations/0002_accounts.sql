@@ -12,7 +12,7 @@ CREATE TABLE account (
     overage bigint NOT NULL DEFAULT 0,
     debt bigint NOT NULL DEFAULT 0,
     used bigint NOT NULL DEFAULT 0,
-    warned smallint NOT NULL DEFAULT 0,
+    warned_percent smallint NOT NULL DEFAULT 0,
     allowance bigint NOT NULL DEFAULT 0,
     status text NOT NULL DEFAULT 'active'
         CHECK (status IN ('active', 'trialing', 'past_due', 'paused', 'cancelled', 'frozen')),
@@ -40,7 +40,7 @@ COMMENT ON COLUMN account.held IS 'Credits in open holds at (epoch, seq)';
 COMMENT ON COLUMN account.overage IS 'Credits used past the grants within the plan''s limit';
 COMMENT ON COLUMN account.debt IS 'Credits that had to be booked past that';
 COMMENT ON COLUMN account.used IS 'Credits settled in this period';
-COMMENT ON COLUMN account.warned IS 'How many of the thresholds were crossed in this period';
+COMMENT ON COLUMN account.warned_percent IS 'The last warning threshold that was crossed in this period; 0: none';
 COMMENT ON COLUMN account.allowance IS 'Credits of kind base and rollover that this period was given: the basis of warnings';
 COMMENT ON COLUMN account.grace_until IS 'Until when past_due admits';
 COMMENT ON COLUMN account.ends_at IS 'End of the running period; NULL: it does not end';

@@ -1,0 +1,1 @@
+"""The reconciler: carries the journal's deltas into the ledger. It has no program yet."""

@@ -20,6 +20,14 @@ HowSettled: TypeAlias = Literal["committed", "released", "expired"]
 Limit: TypeAlias = Literal["second", "minute", "hour", "open_holds", "sweep"]
 
 
+def _duration(ms: int) -> str:
+    """A wait as a person says it."""
+    for unit, size in (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000)):
+        if ms >= 2 * size:
+            return f"{ms // size:,} {unit}"
+    return f"{ms:,} ms"
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """Any answer. `code` is a stable word; `admitted` is False for denials alone."""
 
@@ -148,7 +156,7 @@ class Insufficient(Denial, frozen=True):
 
     def __str__(self) -> str:
         wait = self.retry_after_ms
-        change = "" if wait is None else f"; this may change in {wait:,} ms"
+        change = "" if wait is None else f"; this may change in {_duration(wait)}"
         return (
             f"{self.organization_id} has {self.available:,} credits available and needs "
             f"{self.required:,}{change}."
@@ -176,7 +184,7 @@ class Throttled(Denial, frozen=True):
             "open_holds": "has as many open holds as its plan allows",
             "sweep": "has overdue holds that are being swept",
         }.get(self.limit, f"is at its limit per {self.limit}")
-        return f"{self.organization_id} {what}; try again in {self.retry_after_ms:,} ms."
+        return f"{self.organization_id} {what}; try again in {_duration(self.retry_after_ms)}."
 
 
 class Inactive(Denial, frozen=True):

@@ -22,6 +22,8 @@ _TIME = "redis.call('TIME')"
 _ZSCORE = "redis.call('ZSCORE', KEYS[3], ARGV[1])"
 _SETTLED = "redis.call('HGET', KEYS[5], ARGV[1])\nredis.call('HGET', KEYS[6], ARGV[1])"
 _REMEMBER = "redis.call('HSET', KEYS[5], ARGV[1], '\\1\\2\\3\\4\\5')"
+_REMEMBER_NEW = "redis.call('HSETNX', KEYS[5], ARGV[1], '\\1\\2\\3\\4\\5')"
+_BEFORE = "redis.call('HGET', KEYS[6], ARGV[1])"
 _ZREM = "redis.call('ZREM', KEYS[3], ARGV[1])"
 
 
@@ -33,8 +35,8 @@ def _xadd(id: str, legs: int, more: str) -> str:
     )
 
 
-def _zadd(score: int) -> str:
-    return f"redis.call('ZADD', KEYS[3], {score}, ARGV[1])"
+def _zadd(score: int, flag: str = "") -> str:
+    return f"redis.call('ZADD', KEYS[3], {flag}{score}, ARGV[1])"
 
 
 _JOURNAL = _xadd("ARGV[1]", 1, "")
@@ -51,21 +53,19 @@ _PEEKED = (
 #: Bytes of `sends` in a record; `m` has 11 bytes of lengths around them.
 SENDS_BYTES = 120
 
-_SPEND = [_GET, _TIME, _SETTLED, _JOURNAL, _REMEMBER, _SET, _COMMITTED]
+_SPEND = [_GET, _TIME, _BEFORE, _REMEMBER_NEW, _JOURNAL, _SET, _COMMITTED]
 _FLOORS: dict[str, tuple[str, list[str]]] = {
     "spend": ("", _SPEND),
-    "spend_replayed": ("", [_GET, _TIME, "redis.call('HGET', KEYS[5], ARGV[1])", _COMMITTED]),
+    "spend_replayed": (
+        "",
+        [_GET, _TIME, _BEFORE, _REMEMBER_NEW, _SETTLED.split("\n")[0], _COMMITTED],
+    ),
     "spend_with_holds_open": ("", [_GET, _TIME, _ZSCORE, *_SPEND[2:]]),
     "spend_three_limits": ("", _SPEND),
     "reserve": (
         "",
         [
-            _GET,
-            _TIME,
-            _ZSCORE,
-            _SETTLED,
-            _zadd(983040000000002),
-            _SET,
+            *(_GET, _TIME, _SETTLED, _zadd(983040000000002, "'NX', "), _SET),
             "return { 'reserved', 1, 1764000000000, 899999999, 10, 0 }",
         ],
     ),
@@ -82,7 +82,7 @@ _FLOORS: dict[str, tuple[str, list[str]]] = {
     "extend": (
         "",
         [
-            *(_GET, _TIME, _ZSCORE, "redis.call('HLEN', KEYS[4])", _SET, _zadd(993040000000002)),
+            *(_GET, _TIME, _ZSCORE, _zadd(993040000000002)),
             "return { 'extended', 1, 1764000000000, 899999999 }",
         ],
     ),

@@ -1,9 +1,10 @@
 -- Judges whether `credits` more may be set aside or spent: status, credits, open holds, rate, in
--- this order. Sets `granted` and the rate state, or `denial`. Of the account only what the sweep
--- and the clock did is in `packed` then.
+-- this order. Sets `granted` and the rate state, or `denial`. Of the account only what the sweep did
+-- is in `packed` then.
 local granted, denial, longer, available = credits, nil, nil, ceiling - held
-if now_us < seen_us then
-  -- @include clock_went_back
+local went_back = now_us < seen_us -- the clock: elapsed time counts from now on
+if went_back then
+  seen_us = now_us
 end
 if admits == 0 then
   -- @include inactive
@@ -14,7 +15,7 @@ elseif (available < credits and credits > 0) or (opens_hold and max_open_holds >
     -- @include sweep
     packed, more, expired_sends = sweep(packed, 64)
     -- @include read_admission
-    available, changed = ceiling - held, true
+    available, changed, seen_us = ceiling - held, true, math.min(seen_us, now_us)
   end
   -- @include lacking
 end

@@ -8,6 +8,9 @@ elseif credits > 0 then
   local opens_hold, min_credits, cost = false, 0, -1
   -- @include admit
   if denial then
+    if went_back then
+      -- @include clock_went_back
+    end
     -- @include keep
     return denial
   elseif longer then

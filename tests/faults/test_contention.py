@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gate.stack import RedisServer
 
 PROCESSES, RESERVES, CREDITS = 4, 1000, 1000
-HOLDS, EXPIRED_AT_ONCE = 600, 2
+HOLDS, EXPIRES = 1500, 500
 
 
 async def test_i2_four_processes_reserve_4000_on_1000(
@@ -39,7 +39,7 @@ async def test_i2_four_processes_reserve_4000_on_1000(
     assert len(denied) == PROCESSES * RESERVES - CREDITS
     assert len({hold.hold_id for holds in admitted for hold in holds}) == CREDITS
     assert all((o.available, o.required) == (0, 1) for o in denied)
-    assert all(len(holds) > 0 for holds in admitted), "there was no contention"
+    assert max(map(len, admitted)) < CREDITS, "there was no contention"
     seen = await look(gate)
     assert (seen.held, seen.open_holds, seen.available, seen.posted) == (1000, 1000, 0, 1000)
 
@@ -47,8 +47,8 @@ async def test_i2_four_processes_reserve_4000_on_1000(
 async def test_i3_commit_release_expire_race(
     redis_server: RedisServer, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For each of 600 overdue holds, three processes commit, release and expire it at once: one of
-    them frees its credits, and the others learn which."""
+    """For each of 1,500 overdue holds three processes commit, release and expire it at once: one
+    of them frees its credits, and the others learn which."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201
     chance = random.Random(seed)
@@ -73,7 +73,7 @@ async def test_i3_commit_release_expire_race(
         jobs = [
             (senders.commit_all, lua, shuffled()),
             (senders.release_all, lua, shuffled()),
-            (senders.expire_all, lua, HOLDS // EXPIRED_AT_ONCE, EXPIRED_AT_ONCE),
+            (senders.expire_all, lua, EXPIRES, 1),
         ]
         committed, released, expired = await asyncio.to_thread(senders.meet, redis_server, jobs)
         commits = {outcome.id: outcome for outcome in committed}

@@ -30,6 +30,11 @@ class Leg(NamedTuple):
         """The change of posted."""
         return self.base + self.purchased + self.debt
 
+    @property
+    def names_period(self) -> bool:
+        """Base credits are meant for one period."""
+        return self.to == "base"
+
 
 class Delta(NamedTuple):
     """One entry of the journal."""

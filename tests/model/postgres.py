@@ -188,9 +188,9 @@ class Postgres:
             return
         elif self._reverses_nothing(delta, leg):
             return
-        if kind == "operation" and rules.period_numbers:
-            known = self.operations.get(name)
-            if known and known.period is not None and known.period != row.period:
+        if kind == "operation" and rules.period_numbers and leg.names_period:
+            # PostgreSQL may have lost the row of the operation: the delta must say that it names one
+            if leg.period != row.period:
                 self.replace_stale(name)
                 return
         if rules.replay_facts:
@@ -227,7 +227,7 @@ class Postgres:
 
     def read_for_load(self, end: int) -> Account | None:
         """Allot an epoch and read the account, once the cursor has reached the journal's end."""
-        if not self.has_reached(end) and self.rules.wait_in_transaction:
+        if not self.has_reached(end) and self.rules.wait_for_cursor:
             return None
         account = self.row.copy()
         if self.rules.epoch_above_all:
@@ -250,8 +250,7 @@ class Postgres:
         """Compute an operation anew for the period that is now."""
         stale = self.operations.get(operation_id)
         if stale and stale.state == "pending":
-            period = max(self.row.period, (stale.period or 0) + 1)
-            anew = stale._replace(id=stale.id + "'", period=period)
+            anew = stale._replace(id=stale.id + "'", period=self.row.period)
             self.operations[stale.id] = stale._replace(state="replaced", replaced_by=anew.id)
             self.create(anew)
 

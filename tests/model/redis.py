@@ -125,10 +125,12 @@ class Redis:
         if how in ("committed", "released"):
             return self._advanced(how)
         unknown = not how and hold not in self.holds
-        account.held -= self.holds.pop(hold, (0, 0))[0]
+        held, expires = self.holds.pop(hold, (0, self.now + 1))
+        late = how == "expired" or expires <= self.now
+        account.held -= held
         account.settle(("settle", hold), credits)
         self.settled[hold] = ("committed", credits, self.now)
-        self._append("committed", unknown=unknown, late=how == "expired")
+        self._append("committed", unknown=unknown, late=late)
         return "committed"
 
     def release(self, hold: str, _: int) -> str:

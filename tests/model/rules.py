@@ -63,10 +63,8 @@ class Rules:
     audit: bool = True
 
     # Loading
-    #: Wait until the cursor has reached the journal's end.
+    #: Wait until the cursor has reached the journal's end; compared in the transaction that reads.
     wait_for_cursor: bool = True
-    #: The cursor is compared with that end in the transaction that reads the account.
-    wait_in_transaction: bool = True
     #: Each load has an epoch above all that PostgreSQL has shown or allotted.
     epoch_above_all: bool = True
     #: `load` does nothing to an account that is there.

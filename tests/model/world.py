@@ -24,7 +24,7 @@ STORM = 550
 DRAIN = 4_000
 SNAPSHOT_EVERY = 4
 #: More reloads than this after the last disturbance, and a person would be called.
-RELOADS_ALLOWED = 4
+RELOADS_ALLOWED = 3
 KINDS = ("commit", "commit", "commit", "spend", "spend", "release")
 
 
