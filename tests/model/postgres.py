@@ -184,15 +184,14 @@ class Postgres:
         if kind == "turn":
             if rules.period_numbers and leg.period <= row.period:
                 return
-        elif leg.fact in self.standing and rules.look_up_repeats:
-            return
-        elif self._reverses_nothing(delta, leg):
-            return
-        if kind == "operation" and rules.period_numbers and leg.names_period:
-            # PostgreSQL may have lost the row of the operation: the delta must say that it names one
-            if leg.period != row.period:
-                self.replace_stale(name)
+        else:
+            repeat = leg.fact in self.standing and rules.look_up_repeats
+            if repeat or self._reverses_nothing(delta, leg):
                 return
+        if rules.period_numbers and leg.names_period and leg.period != row.period:
+            # The delta itself says so: PostgreSQL may have lost the operation's row.
+            self.replace_stale(name)
+            return
         if rules.replay_facts:
             leg = row.do(leg)
         else:

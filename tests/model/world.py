@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TAIL = 40
 STORM = 550
-DRAIN = 4_000
+DRAIN = 3_000
 SNAPSHOT_EVERY = 4
 #: More reloads than this after the last disturbance, and a person would be called.
 RELOADS_ALLOWED = 3
