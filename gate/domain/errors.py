@@ -41,13 +41,17 @@ class Unavailable(GateError):
 class OutcomeUnknown(GateError):
     """The call was sent and no answer came; it may have run. Ask again with the same id.
 
-    `id` is the hold, spend or operation id, `None` for a verb that has none.
+    `id` is the hold, spend or operation id, None for a verb that has none: `pace` and `record` take
+    and journal once more when they are asked again.
     """
 
     code = "gate.outcome_unknown"
 
     def __init__(self, organization_id: str, id: str | None, detail: str) -> None:
-        super().__init__(f"{detail}; it may have run: ask again with the same id ({id})")
+        what = (
+            "nothing tells whether it did" if id is None else f"ask again with the same id ({id})"
+        )
+        super().__init__(f"{detail}; it may have run: {what}")
         self.organization_id = organization_id
         self.id = id
 

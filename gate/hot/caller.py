@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gate.domain.errors import OutcomeUnknown
@@ -11,8 +10,6 @@ from gate.hot.calls import AnswerLost
 from gate.hot.keys import OrganizationKeys, organization_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gate.hot.calls import Argument
     from gate.hot.command import Command
     from gate.hot.meta import Meta
@@ -49,7 +46,6 @@ class Caller:
         organization_id: str,
         id: str,
         arguments: tuple[Argument, ...],
-        on_abandoned: Callable[[object], None] | None = None,
     ) -> Answer:
         """Runs one verb. `id` is the one that the answer bears, empty for a verb that has none.
 
@@ -57,16 +53,10 @@ class Caller:
         or BadArgument if it did not run.
         """
         keys = command.select_keys(self.keys_of(organization_id))
-        future = self.transport.call(
-            command.script, keys + arguments, command.key_count, on_abandoned
-        )
         try:
-            reply: list[Any] = await future
-        except CancelledError:
-            # Cancelled in the very turn of the loop in which the answer came.
-            if on_abandoned and not future.cancelled() and not future.exception():
-                on_abandoned(future.result())
-            raise
+            reply: list[Any] = await self.transport.call(
+                command.script, keys + arguments, command.key_count
+            )
         except AnswerLost as error:
             raise OutcomeUnknown(organization_id, id or None, str(error)) from error
         return command.read(organization_id, id, reply)

@@ -49,6 +49,8 @@ class Postgres:
     allotted: int = 1
     look_up_until: int = 0
     ledger: list[Entry] = field(default_factory=list)
+    #: (epoch, seq) of what was booked as the successor of what stood before it.
+    chain: list[tuple[int, int]] = field(default_factory=list)
     #: How often a fact stands in the ledger: its entries less their reversals.
     standing: Counter[Fact] = field(default_factory=Counter)
     reversals: dict[Fact, Fact | None] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Postgres:
             self,
             row=self.row.copy(),
             ledger=list(self.ledger),
+            chain=list(self.chain),
             standing=self.standing.copy(),
             reversals=dict(self.reversals),
             operations=dict(self.operations),
@@ -108,6 +111,7 @@ class Postgres:
             self.mark_misfit()
         row.epoch = delta.epoch if healthy else max(row.epoch, delta.epoch)
         row.seq = delta.seq if healthy else max(row.seq, delta.seq)
+        self.chain += [(row.epoch, row.seq)] if healthy else []
         for leg in delta.legs:
             if healthy:
                 self._book_leg(delta, leg)

@@ -24,6 +24,7 @@ MATTERS = {
     "compare_cursor": 0,
     "one_transaction": 0,
     "check_grants": 13,
+    "check_loads": 6,
     "reverse_repeats": 0,
     "reversals_name_digest": 2005,
     "check_reversals": 1221,
@@ -39,6 +40,7 @@ MATTERS = {
     "idle_check": 786,
     "postgres_first": 0,
     "audit": 15,
+    "epoch_above_all": 1,
     "load_if_absent": 0,
     "resend_until_booked": 2,
     "marks": 8,
@@ -46,7 +48,7 @@ MATTERS = {
 }
 NEXT_SEEDS = 2_000 if LONG else 60
 
-#: Of two rules one suffices to stay exact; without both it goes wrong.
+#: On this seed one of the two rules suffices; without both it goes wrong.
 EITHER = {
     ("check_loads", "wait_for_cursor"): 3,
     ("check_loads", "retire"): 17,
@@ -54,7 +56,7 @@ EITHER = {
 }
 
 #: Without these it stays exact, with more reloads.
-SAVES_RELOADS = ("epoch_above_all", "retire_names_epoch", "retire", "check_loads")
+SAVES_RELOADS = ("retire_names_epoch", "retire")
 SAVES_SEEDS = [seed for seed in range(60) if seed % 4]
 
 
@@ -83,9 +85,13 @@ def test_without_a_rule_some_seed_goes_wrong(rule: str, seed: int) -> None:
     assert goes_wrong(seed, rule)
 
 
-@pytest.mark.parametrize(("rules", "seed"), EITHER.items(), ids="-".join)
-def test_without_both_of_two_rules_some_seed_goes_wrong(rules: tuple[str, str], seed: int) -> None:
-    assert goes_wrong(seed, *rules)
+@pytest.mark.parametrize(("rules", "seed"), EITHER.items(), ids=map("-".join, EITHER))
+def test_without_both_of_two_rules_a_seed_goes_wrong(rules: tuple[str, str], seed: int) -> None:
+    def shows(seed: int) -> bool:
+        either = any(play(seed, rule)[1] for rule in rules)
+        return bool(play(seed, *rules)[1]) and not either
+
+    assert any(shows(seed) for seed in (seed, *range(NEXT_SEEDS)))
 
 
 def test_rules_that_only_save_reloads() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.model import processes
@@ -262,6 +263,9 @@ class World:
                 yield f"not an allowance after {entry}"
             if kind == "operation" and periods.get(name) not in (None, entry.after[0]):
                 yield f"{name} is for period {periods[name]}: {entry}"
+        for (epoch, seq), (next_epoch, next_seq) in pairwise(self.postgres.chain):
+            if next_seq <= seq or (next_seq > seq + 1 and epoch == next_epoch):
+                yield f"a gap between {epoch}/{seq} and {next_epoch}/{next_seq}"
         if posted != self.postgres.row.posted:
             yield f"the row is not the chain's end {posted}"
 
