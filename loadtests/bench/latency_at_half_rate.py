@@ -1,4 +1,7 @@
-"""p50 and p99 of reserve and commit at half the peak rate, beside PING at that rate."""
+"""p50 and p99 of reserve and commit at half the peak rate, beside PING at that rate.
+
+The sender itself may be what is slow (loadtests/README.md): not a verdict on the gate.
+"""
 
 from __future__ import annotations
 
