@@ -123,7 +123,9 @@ end
 for _, grant in ipairs(a.grants) do
   total = total + grant.left
 end
-if #a.grants > 16 then
+if leg_count > 255 then
+  return redis.error_reply('GATE_BADARG changes at most 255 movements in one operation; make two of it')
+elseif #a.grants > 16 then
   return redis.error_reply('GATE_BADARG changes at most 16 grants in an account; merge by equal days of expiry')
 elseif total > CREDITS_MAX or a.debt > CREDITS_MAX then
   return redis.error_reply('GATE_BADARG credits at most 4503599627370496 in an account')

@@ -21,13 +21,13 @@
 --- -> conflict    field:str expected:int
 --- -> not_loaded
 
-local id, credits, hold_credits = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, credits, hold_credits = ARGV[1] or '', tonumber(ARGV[2]), tonumber(ARGV[3])
 local final, part, reference, sends = 1, 0, '', ''
 if
   #ARGV > 3
   or not (credits and hold_credits and credits >= -1 and credits <= 1000000000)
   or not (hold_credits >= 0 and hold_credits <= 1000000000)
-  or (credits + hold_credits / 2) % 0.5 ~= 0
+  or credits % 1 + hold_credits % 1 ~= 0
 then
   -- @include commit_arguments
 end
@@ -46,7 +46,7 @@ end
 -- What is held by this hold, or what the caller says of one that is gone.
 local hold_held = hold and hold.held or score and low / 2 or hold_credits
 local amount = credits < 0 and hold_held or credits
-if amount > hold_held + 1000 and amount > 2 * hold_held then
+if (amount > hold_held + 1000 and amount > 2 * hold_held) or posted - amount < -CREDITS_MAX then
   -- @include keep
   return { 'conflict', 'credits', hold_held }
 end

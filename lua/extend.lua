@@ -20,11 +20,11 @@
 --- -> not_found
 --- -> not_loaded
 
-local id, to_credits, ttl_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, to_credits, ttl_ms = ARGV[1] or '', tonumber(ARGV[2]), tonumber(ARGV[3])
 if
   not (to_credits and ttl_ms and to_credits >= 0 and to_credits <= 4503599627370496)
   or not (ttl_ms >= 1000 and ttl_ms <= 604800000 or ttl_ms == 0)
-  or (to_credits + ttl_ms / 2) % 0.5 ~= 0
+  or to_credits % 1 + ttl_ms % 1 ~= 0
 then
   -- @include refuse
   return refuse('to_credits', whole(ARGV[2], 0, 4503599627370496), '0 to 4503599627370496')
@@ -47,8 +47,8 @@ local hold_credits = low / 2
 if low % 2 == 1 or to_credits > hold_credits then
   -- @include extend_credits
 else -- more time for a plain hold changes nothing of the account
-  redis.call('ZADD', KEYS[3], (expires_at - HOLD_ERA) * 16384 + low, id)
   -- @include keep
+  redis.call('ZADD', KEYS[3], (expires_at - HOLD_ERA) * 16384 + low, id)
 end
 local available = ceiling - held
 return { 'extended', hold_credits, expires_at, available > 0 and available or 0 }

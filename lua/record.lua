@@ -10,7 +10,7 @@
 --- -> recorded    seq:int
 --- -> not_loaded
 
-local sends = ARGV[1]
+local sends = ARGV[1] or ''
 if #sends == 0 or #sends > 1048576 then
   return redis.error_reply('GATE_BADARG sends 1 to 1048576 bytes')
 end

@@ -17,7 +17,7 @@
 --- -> settled     how:str spent:int
 --- -> not_loaded
 
-local id, reason, sends = ARGV[1], ARGV[2] or '', ARGV[3] or ''
+local id, reason, sends = ARGV[1] or '', ARGV[2] or '', ARGV[3] or ''
 if #ARGV > 1 then
   -- @include refuse
   local refusal = refuse_texts('', reason, sends)

@@ -25,12 +25,12 @@
 --- -> settled       how:str spent:int
 --- -> not_loaded
 
-local id, credits, ttl_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, credits, ttl_ms = ARGV[1] or '', tonumber(ARGV[2]), tonumber(ARGV[3])
 local min_credits, cost, reference, sends = 0, -1, '', ''
 if
   #ARGV > 3
   or not (credits and ttl_ms and credits >= 1 and credits <= 1000000000 and ttl_ms >= 1000 and ttl_ms <= 604800000)
-  or (credits + ttl_ms / 2) % 0.5 ~= 0
+  or credits % 1 + ttl_ms % 1 ~= 0
   or #id > 128
   or not string.find(id, '^[a-z%-./0-9:@A-Z_=+]+$')
 then

@@ -22,7 +22,7 @@
 --- -> settled       how:str spent:int
 --- -> not_loaded
 
-local id, credits = ARGV[1], tonumber(ARGV[2])
+local id, credits = ARGV[1] or '', tonumber(ARGV[2])
 local cost, reference, sends = -1, '', ''
 if
   #ARGV > 2

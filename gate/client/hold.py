@@ -35,6 +35,16 @@ async def ask_again(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     return await ask()
 
 
+#: Commits under way: the loop itself keeps no task alive.
+_COMMITS: set[asyncio.Future[CommitOutcome]] = set()
+
+
+def _ended(commit: asyncio.Future[CommitOutcome]) -> None:
+    _COMMITS.discard(commit)
+    if not commit.cancelled():
+        commit.exception()  # counts as looked at, where nobody waits any more
+
+
 class Hold:
     """What `gate.hold(...)` makes. Entering raises Denied, Unavailable or OutcomeUnknown.
 
@@ -78,16 +88,18 @@ class Hold:
 
     @used.setter
     def used(self, credits: int) -> None:
-        self._used = check_whole("used", credits, 0, CREDITS_MAX)
+        most = CREDITS_MAX if self._receipt is None else self.credits + max(self.credits, 1000)
+        self._used = check_whole("used", credits, 0, most)
 
     def record(self, send: Send) -> None:
         """Sends along with the settlement what became of one message. Raises BadArgument, here
         and not at the end, where it would be too late."""
         if type(send) is not Send:
             raise BadArgument("send", send, "a Send")
-        self._sends_bytes += len(pack_sends((send,)))
-        if self._sends_bytes > SENDS_BYTES_MAX:
+        size = self._sends_bytes + len(pack_sends((send,)))
+        if size > SENDS_BYTES_MAX:
             raise BadArgument("send", send, "1 MiB of JSON for all sends of a hold")
+        self._sends_bytes = size
         self._sends.append(send)
 
     def keep(self) -> None:
@@ -97,7 +109,7 @@ class Hold:
     async def __aenter__(self) -> Self:
         try:
             outcome = await ask_again(self._reserve)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GateError):
             if self._abandon is not None:
                 self._abandon()
             raise
@@ -119,15 +131,21 @@ class Hold:
             return
         try:
             if self._used:
-                await self._commit()
+                (await self._commit()).raise_if_denied()
             else:
                 await self._release(type(error).__name__)
         except GateError as failure:
             error.add_note(f"the hold {self.receipt.hold_id} was not settled: {failure}")
 
     async def _commit(self) -> CommitOutcome:
+        """What has left is committed, also if whoever waits for it is cancelled meanwhile."""
         receipt, sends = self.receipt, self._sends or None
-        return await ask_again(lambda: self._gate.commit(receipt, self._used, sends=sends))
+        commit = asyncio.ensure_future(
+            ask_again(lambda: self._gate.commit(receipt, self._used, sends=sends))
+        )
+        _COMMITS.add(commit)
+        commit.add_done_callback(_ended)
+        return await asyncio.shield(commit)
 
     async def _release(self, reason: str) -> None:
         receipt, sends = self.receipt, self._sends or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from gate.client.hold import ask_again
 from gate.domain.accounts import AccountState
 from gate.domain.errors import BadArgument, Unavailable
 from gate.hot.commands import load
@@ -57,5 +58,6 @@ class Loading:
             raise BadArgument("loader", state, "a coroutine function to AccountState or None")
         if state.organization_id != organization_id:
             raise BadArgument("loader", state.organization_id, f"the account of {organization_id}")
-        await self._caller.call(load, organization_id, "", (pack_account(state),))
+        packed = pack_account(state)
+        await ask_again(lambda: self._caller.call(load, organization_id, "", (packed,)))
         return True

@@ -52,6 +52,6 @@ class Command(Generic[Answer]):
         """The outcome that a reply says. Raises ContractError for one outside the contract."""
         try:
             answer: Answer = self._readers[reply[0]](organization_id, id, reply)
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise ContractError(f"{self.name}: unknown answer {reply!r}") from error
         return answer

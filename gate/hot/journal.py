@@ -103,6 +103,8 @@ def read_delta(fields: Mapping[bytes, bytes]) -> Delta:
         for _ in range(leg_count):
             leg, position = LEG.unpack(fields[b"d"], position)
             legs.append(Leg(ENTRIES[leg[0]], SOURCES[leg[1]], *leg[2:]))
+        if position != len(fields[b"d"]) or kind == 0:
+            raise ValueError("the delta is not as long as it says, or of kind 0")
         more = _read_more(fields[b"m"]) if fields[b"m"] else ("", "", b"", ())
         return Delta(
             fields[b"o"].decode(),
@@ -121,5 +123,5 @@ def read_delta(fields: Mapping[bytes, bytes]) -> Delta:
             tuple(legs),
             *more,
         )
-    except (KeyError, IndexError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, IndexError, ValueError, OverflowError) as error:
         raise ContractError(f"journal entry cannot be read: {error!r}") from error

@@ -1,7 +1,4 @@
-"""p50 and p99 of reserve and commit at half the peak rate, beside PING at that rate.
-
-The sender itself may be what is slow (loadtests/README.md): not a verdict on the gate.
-"""
+"""p50 and p99 of reserve and commit at half the peak rate, beside PING at that rate."""
 
 from __future__ import annotations
 
@@ -10,8 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from gate.stack import AppendFsync
 from loadtests.bench import accounts
-from loadtests.bench.event_loops import PRECISE
-from loadtests.bench.paced import PacedJob
+from loadtests.bench.paced import LOOP, PacedJob
 from loadtests.bench.progress import say
 from loadtests.bench.results import Result, Target, compare, single
 from loadtests.bench.sender import in_subprocess
@@ -52,7 +48,7 @@ def run(plan: Plan) -> Iterator[Result]:
             detail={
                 "calls": "reserve and commit in turn",
                 "in flight": _IN_FLIGHT,
-                "loop": PRECISE,
+                "loop": LOOP,
             },
         )
         for verb in ("reserve", "commit"):

@@ -1,9 +1,8 @@
 """A process that sends at a given rate: reserves and commits, and PING beside them.
 
 `python -m loadtests.bench.paced` reads a PacedJob as JSON on stdin and answers rounds as JSON.
-Arrivals are set beforehand (an open loop) and a duration counts from the arrival, so that no
-delay hides another. At most `in_flight` are under way. The pacer sleeps between arrivals, on an
-event loop whose sleeps are fine enough for that.
+As many callers as may be in flight, each with a schedule of its own; a duration counts from the
+call to its outcome.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gate import Gate, HoldRef, Reserved
 from loadtests.bench.accounts import organization
-from loadtests.bench.event_loops import PRECISE, runner
+from loadtests.bench.event_loops import runner
 from loadtests.bench.results import percentile
 from loadtests.bench.servers import PARTITIONS
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _WARM_UP_S = 0.3
+LOOP = "asyncio"
 
 
 @dataclass
@@ -38,7 +38,7 @@ class PacedJob:
     rounds: int
     seconds: float
     peak_s: float
-    loop: str = PRECISE
+    loop: str = LOOP
 
 
 class Load:
@@ -86,28 +86,24 @@ class Load:
 async def paced(
     kinds: tuple[Callable[[], Awaitable[None]], ...], rate: float, in_flight: int, seconds: float
 ) -> list[list[float]]:
-    """Arrivals at `rate` a second, of the kinds in turn; the sorted durations in s of each kind."""
+    """So many callers, each at its own pace, at `rate` calls a second together, of the kinds in
+    turn; the sorted durations in s of each kind, from the call to its outcome."""
     clock = time.perf_counter
     durations: list[list[float]] = [[] for _ in kinds]
-    under_way: set[asyncio.Task[None]] = set()
+    started = clock()
 
-    async def one(kind: int, arrived: float) -> None:
-        await kinds[kind]()
-        durations[kind].append(clock() - arrived)
+    async def caller(number: int) -> None:
+        turn = number
+        while (due := started + turn / rate) < started + seconds:
+            if (wait := due - clock()) > 0:
+                await asyncio.sleep(wait)
+            kind = turn // in_flight % len(kinds)
+            called = clock()
+            await kinds[kind]()
+            durations[kind].append(clock() - called)
+            turn += in_flight
 
-    started, number, total = clock(), 0, int(rate * seconds)
-    while number < total:
-        arrival = started + number / rate
-        if arrival <= clock() and len(under_way) < in_flight:
-            task = asyncio.create_task(one(number % len(kinds), arrival))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-            number += 1
-        elif len(under_way) < in_flight:
-            await asyncio.sleep(arrival - clock())
-        else:
-            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.gather(*under_way)
+    await asyncio.gather(*(caller(number) for number in range(in_flight)))
     return [sorted(one) for one in durations]
 
 

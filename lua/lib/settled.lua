@@ -7,7 +7,8 @@
 -- (lib/changeover.lua). If the clock went back, the newest generation goes on.
 local now_generation, settled = math.floor(now_ms / 600000), false
 if generation >= now_generation then
-  settled = redis.call('HGET', KEYS[6 - generation % 2], id) or redis.call('HGET', KEYS[5 + generation % 2], id)
+  -- The newer first: an expired id that was committed late has a record in both.
+  settled = redis.call('HGET', KEYS[5 + generation % 2], id) or redis.call('HGET', KEYS[6 - generation % 2], id)
 elseif generation == now_generation - 1 then
   settled = redis.call('HGET', KEYS[5 + generation % 2], id)
 end

@@ -1,8 +1,5 @@
 -- A spend whose id may be known: then the first answer again, or why not.
-local known = settled
-if not known and generation >= math.floor(now_ms / 600000) then
-  known = redis.call('HGET', KEYS[5 + generation % 2], id)
-end
+local known = generation >= now_generation and redis.call('HGET', KEYS[5 + generation % 2], id) or settled
 if score or known then
   -- @include detail
   -- @include settlement

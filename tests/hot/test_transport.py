@@ -48,7 +48,8 @@ async def _echo_under_cancellation(url: str, seed: int) -> None:
     await asyncio.sleep(0)
     answered = {token for _, token in abandoned}
     assert len(answered) == len(abandoned) == transport.abandoned
-    assert answered == cancelled
+    # Cancelled in the turn of the call: not sent, unless its batch had gone already.
+    assert cancelled <= answered <= cancelled | cancelled_early
     assert cancelled
     assert cancelled_early
     assert transport.in_flight == transport.reconnects == 0

@@ -353,20 +353,24 @@ class Verbs:
     # The verbs, with the arguments of the oracle.
 
     def reserve(self, id, credits, ttl_ms=60_000, least=0, cost=-1, reference="", sends=""):
-        return self.run("reserve", id, credits, ttl_ms, least, cost, *trailing(reference, sends))
+        texts = trailing(reference, sends)
+        rest = (least, cost, *texts) if texts or least or cost != -1 else ()
+        return self.run("reserve", id, credits, ttl_ms, *rest)
 
     def extend(self, id, to_credits=0, ttl_ms=0):
         return self.run("extend", id, to_credits, ttl_ms)
 
     def commit(self, id, credits=-1, hold_credits=0, final=True, part=0, reference="", sends=""):
         texts = trailing(reference, sends)
-        return self.run("commit", id, credits, hold_credits, int(final), part, *texts)
+        rest = (int(final), part, *texts) if texts or part or not final else ()
+        return self.run("commit", id, credits, hold_credits, *rest)
 
     def release(self, id, reason="", sends=""):
         return self.run("release", id, *trailing(reason, sends))
 
     def spend(self, id, credits, cost=-1, reference="", sends=""):
-        return self.run("spend", id, credits, cost, *trailing(reference, sends))
+        texts = trailing(reference, sends)
+        return self.run("spend", id, credits, *((cost, *texts) if texts or cost != -1 else ()))
 
     def record(self, sends):
         return self.run("record", sends)

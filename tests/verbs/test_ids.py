@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.oracle import Account, Grant
-from tests.support.lua import START_MS
+from tests.support.lua import START_MS, Refused
 
 if TYPE_CHECKING:
     from tests.support.lua import Verbs
@@ -207,3 +207,60 @@ def test_min_credits_grants_as_many_as_fit(verbs: Verbs) -> None:
     assert verbs.reserve("x", 20, least=10)[:2] == ("reserved", 10)
     assert verbs.reserve("x", 20, least=10)[:2] == ("reserved", 10)
     assert verbs.reserve("y", 20, least=1)[0] == "insufficient"
+
+
+def test_i3_a_late_commit_is_known_beside_the_older_record_of_its_expiry(verbs: Verbs) -> None:
+    """An id that expired in one generation and is committed in the next has a record in both."""
+    verbs.load(Account(grants=[Grant("purchased", CREDITS)]))
+    verbs.reserve("x", 10, 1_000)
+    verbs.wait(1_250)
+    assert verbs.expire(10) == ("expired", 1, 10, 0)
+    verbs.wait(600_000)
+    assert verbs.run("commit", "x", 10, 10) == ("committed", 10, 0, 990, 2, 1, 0)
+    before = verbs.dump()
+    assert verbs.run("commit", "x", 10, 10) == ("committed", 10, 0, 990, 2, 1, 1)
+    assert verbs.release("x") == ("settled", "committed", 10)
+    assert verbs.reserve("x", 10) == ("settled", "committed", 10)
+    assert verbs.extend("x", 11) == ("settled", "committed", 10)
+    assert verbs.spend("x", 10) == ("committed", 10, 0, 990, 2, 1, 1)
+    assert verbs.dump() == before
+
+
+def test_i3_late_parts_are_known_in_the_generation_after(verbs: Verbs) -> None:
+    verbs.load(Account(grants=[Grant("purchased", CREDITS)]))
+    assert verbs.commit("y", 4, 10, final=False, part=1)[:2] == ("committed", 4)
+    verbs.wait(600_000)
+    assert verbs.commit("y", 5, 10, final=False, part=2) == ("committed", 5, 0, 991, 3, 1, 0)
+    assert verbs.commit("y", 5, 10, final=False, part=2) == ("committed", 5, 0, 991, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("reserve", ("f", "1.5", 60_000)),
+        ("reserve", ("f", 1, "60000.5")),
+        ("reserve", ("f", "1.5", "60000.5")),
+        ("reserve", ()),
+        ("commit", ("f", "1.5", 7)),
+        ("commit", ("f", "0.5", "7.5")),
+        ("commit", ()),
+        ("extend", ("open", "7.5", 0)),
+        ("extend", ()),
+        ("spend", ("f", "1.5")),
+        ("spend", ()),
+        ("release", ()),
+        ("record", ()),
+        ("pace", ("1.5",)),
+        ("pace", ()),
+    ],
+)
+def test_short_calls_refuse_fractions_and_nothing(
+    verbs: Verbs, verb: str, arguments: tuple[object, ...]
+) -> None:
+    """The arguments that a plain call sends take a way of their own through the scripts."""
+    verbs.load(Account(grants=[Grant("purchased", CREDITS)]))
+    verbs.reserve("open", 5)
+    before = verbs.dump()
+    with pytest.raises(Refused, match=r"^GATE_BADARG "):
+        verbs.run(verb, *arguments)
+    assert verbs.dump() == before
