@@ -14,9 +14,9 @@
 -- the `left` of the first grant, a spend all of these.
 -- ceiling: what may be held at most, left + max(0, overage_limit - overage), 0 while there is debt.
 local LAYOUT = 1
-local GRANT, GRANT_SIZE = '<I7BI6', 14 -- left, source, expires_at
+local GRANT = '<I7BI6' -- left, source, expires_at
 local AT_NEXT_EXPIRY, AT_DUE, AT_RATE, AT_EPOCH, AT_GENERATION = 16, 22, 28, 43, 55
-local AT_BACKLOG, AT_SEEN, AT_HELD, AT_CEILING, AT_SEQ, AT_POSTED, AT_GRANTS = 59, 66, 73, 84, 91, 97, 113
+local AT_BACKLOG, AT_SEEN, AT_HELD, AT_CEILING, AT_SEQ, AT_POSTED = 59, 66, 73, 84, 91, 97
 local NEVER = 281474976710655 -- 2^48 - 1 ms: an instant that does not come
 local NO_WARNING = 9007199254740992 -- 2^53: more than `used` can be
 local CREDITS_MAX = 4503599627370496 -- 2^52: sums of two stay exact in a double
