@@ -13,9 +13,10 @@ elseif (available < credits and credits > 0) or (opens_hold and max_open_holds >
   local more = next_expiry + 250 <= now_ms
   if more then
     -- @include sweep
-    packed, more, expired_sends = sweep(packed, 64)
+    local swept
+    packed, more, expired_sends, swept = sweep(packed, 64)
     -- @include read_admission
-    available, changed, seen_us = ceiling - held, true, math.min(seen_us, now_us)
+    available, changed, seen_us = ceiling - held, changed or swept > 0, math.min(seen_us, now_us)
   end
   -- @include lacking
 end

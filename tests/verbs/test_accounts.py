@@ -315,3 +315,15 @@ def test_i1_audit_corrects_held(verbs: Verbs) -> None:
     delta = verbs.journal()[-1]
     assert (delta.kind, delta.held) == ("audited", 20)
     assert amounts(verbs) == [("audit", "", -10)]
+
+
+def test_a_denial_that_finds_nothing_to_sweep_writes_nothing(verbs: Verbs) -> None:
+    """The account may remember the expiry of a hold that was settled since."""
+    verbs.load(Account(grants=[Grant("purchased", 2)]))
+    verbs.reserve("a", 1, 5_000)
+    verbs.reserve("c", 1, 1_000)
+    verbs.commit("c")
+    verbs.wait(4_999)
+    before = verbs.dump()
+    assert verbs.reserve("b", 1) == ("insufficient", 0, 1, 251)
+    assert verbs.dump() == before
