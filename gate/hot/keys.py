@@ -55,6 +55,11 @@ def due_key(tag: str) -> bytes:
     return f"gate:{{{tag}}}:due".encode()
 
 
+def wanted_key(tag: str) -> bytes:
+    """The partition's organizations that senders without PostgreSQL found absent. No verb's key."""
+    return f"gate:{{{tag}}}:wanted".encode()
+
+
 def organization_keys(organization_id: str, tag: str) -> OrganizationKeys:
     """All keys of one organization that lives under `tag`."""
     prefix = f"gate:{{{tag}}}:"

@@ -38,6 +38,21 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         await pool.release(connection)
 
 
+@asynccontextmanager
+async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for single statements, each a transaction of its own.
+
+    Raises Unavailable, ContractError.
+    """
+    with connect_errors():
+        connection = await pool.acquire()
+    try:
+        with ledger_errors():
+            yield connection
+    finally:
+        await pool.release(connection)
+
+
 async def _commit(running: Transaction) -> None:
     try:
         await running.commit()

@@ -1,0 +1,103 @@
+"""One booking transaction: compare the cursors, book, move them. This is what books a delta once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from gate.hot.journal_stream import digest
+from gate.ledger.transaction import transaction
+from reconciler.booking import Booking
+from reconciler.reading import lock_cursors, read_images, read_known
+from reconciler.writing import MovedCursor, move_cursors, write_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gate.ledger.connection import Connection, Pool
+    from reconciler.batch import Batch, Known, Read
+    from reconciler.image import Image
+    from reconciler.reading import Cursor
+
+_SETTLING = ("committed", "spent")
+
+
+class BookedBatch(NamedTuple):
+    """What was booked. `cursors` are those that moved, by partition; of the others somebody else
+    had moved them, and nothing of them was booked."""
+
+    batch: Batch
+    cursors: Mapping[int, Cursor]
+
+
+async def book(
+    pool: Pool,
+    reads: Mapping[int, Sequence[Read]],
+    cursors: Mapping[int, Cursor],
+    *,
+    margin_s: float,
+) -> BookedBatch:
+    """Books what was read behind `cursors`, by partition and in order.
+
+    Raises Unavailable (nothing was booked), CommitUnknown (read the cursors anew: they tell),
+    ContractError.
+    """
+    async with transaction(pool) as connection:
+        locked = await lock_cursors(connection, sorted(reads))
+        mine = [read for part, own in reads.items() if locked[part] == cursors[part] for read in own]
+        batch = await _book_all(connection, mine)
+        await write_batch(connection, batch)
+        moved = _moved(mine, cursors)
+        await move_cursors(connection, moved, margin_s=margin_s)
+    return BookedBatch(batch, {part: one.cursor for part, one in moved.items()})
+
+
+async def _book_all(connection: Connection, reads: Sequence[Read]) -> Batch:
+    """Books into a batch; where accounts turn out to be diverged, all of their settlements are
+    looked up and everything is booked once more."""
+    organization_ids = sorted({read.delta.organization_id for read in reads if read.delta})
+    diverged: set[str] = set()
+    while True:
+        images = await read_images(connection, organization_ids)
+        known = await _look_up(connection, reads, images, diverged)
+        booking = Booking(images, known)
+        for read in reads:
+            booking.book(read)
+        if not booking.batch.to_look_up:
+            return booking.batch
+        diverged |= booking.batch.to_look_up
+
+
+async def _look_up(
+    connection: Connection,
+    reads: Sequence[Read],
+    images: Mapping[str, Image],
+    diverged: set[str],
+) -> Known:
+    settlements, operations = [], []
+    repaired = diverged | {one for one, image in images.items() if image.repair_state != "ok"}
+    for _, _, delta, _ in reads:
+        if delta is None:
+            continue
+        organization_id = delta.organization_id
+        if delta.kind == "applied":
+            operations.append((organization_id, delta.id, delta.reference))
+        elif delta.kind in _SETTLING and organization_id in images:
+            until = images[organization_id].look_up_until_ms
+            may_repeat = delta.unknown or delta.late or delta.at_ms <= until
+            if may_repeat or organization_id in repaired:
+                settlements.append((organization_id, delta.id, delta.part))
+    known = await read_known(connection, settlements, operations)
+    known.looked_up = frozenset(repaired)
+    return known
+
+
+def _moved(reads: Sequence[Read], cursors: Mapping[int, Cursor]) -> dict[int, MovedCursor]:
+    last = {read.partition: read.entry for read in reads}
+    counts: dict[int, int] = {}
+    for read in reads:
+        counts[read.partition] = counts.get(read.partition, 0) + 1
+    return {
+        part: MovedCursor(entry.entry_id, digest(entry), cursors[part].deltas + counts[part])
+        for part, entry in last.items()
+    }
+
