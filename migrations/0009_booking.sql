@@ -1,5 +1,4 @@
--- What booking needs beside the image of an account: who may load it, what is looked up, how far back
--- the cursor was, who the reconcilers are, and what a configuration version costs.
+-- What booking needs: who may load an account, what is looked up, where cursors stood, what terms cost.
 SET LOCAL lock_timeout = '5s';
 
 ALTER TABLE account

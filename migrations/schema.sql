@@ -60,6 +60,21 @@ COMMENT ON COLUMN plan.max_debt IS 'Credits; deeper debt freezes the organizatio
 COMMENT ON COLUMN plan.warn_at IS 'Percent of the period''s allowance, rising';
 COMMENT ON COLUMN plan.is_active IS 'Whether it is offered to new customers';
 
+CREATE TABLE plan_version (
+    config_version bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    plan_id text NOT NULL REFERENCES plan,
+    terms jsonb NOT NULL,
+    monthly_credits bigint NOT NULL,
+    base_price_usd numeric(12, 2) NOT NULL,
+    overage_price_per_email numeric(12, 6) NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE plan_version IS 'A plan as it was: what a configuration version allows and costs. Rows are never changed.';
+COMMENT ON COLUMN plan_version.config_version IS 'As accounts, deltas and entries bear it';
+COMMENT ON COLUMN plan_version.terms IS 'The fields of gate.domain.accounts.Terms';
+
+CREATE INDEX plan_version_history ON plan_version (plan_id, config_version);
+
 CREATE TABLE subscription (
     id text PRIMARY KEY,
     organization_id text NOT NULL REFERENCES organization,
@@ -152,7 +167,12 @@ CREATE TABLE account (
     last_delta_at timestamptz,
     repair_state text NOT NULL DEFAULT 'ok' CHECK (repair_state IN ('ok', 'reloading', 'stopped')),
     repair_reason text,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    allotted_epoch bigint NOT NULL DEFAULT 0,
+    claimed_until timestamptz,
+    look_up_until timestamptz,
+    sends_until timestamptz,
+    repair_since timestamptz
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE account IS 'The live account of an organization as it was at (epoch, seq), the last delta that is booked.';
 COMMENT ON COLUMN account.partition IS 'Which partition of Redis it lives in';
@@ -174,9 +194,16 @@ COMMENT ON COLUMN account.chain IS 'chain of its last entry; empty: no entry yet
 COMMENT ON COLUMN account.loaded_at IS 'When its last load was booked';
 COMMENT ON COLUMN account.last_delta_at IS 'When its last booked delta happened in Redis';
 COMMENT ON COLUMN account.repair_state IS 'ok, reloading, or stopped: a person decides';
+COMMENT ON COLUMN account.repair_reason IS 'gap and fork: amounts of later gaps can be told; diverged, drift, load, person, …';
+COMMENT ON COLUMN account.allotted_epoch IS 'The highest epoch that a loader was given';
+COMMENT ON COLUMN account.claimed_until IS 'Until when one loader has it for itself';
+COMMENT ON COLUMN account.look_up_until IS 'Settlements that happen until then may be repeats, and are looked up; NULL: only those that say so';
+COMMENT ON COLUMN account.sends_until IS 'Until when holds may be open that carried sends; NULL: none';
+COMMENT ON COLUMN account.repair_since IS 'When repair_state left ok';
 
 CREATE INDEX account_of_partition ON account (partition, organization_id);
 CREATE INDEX account_period_end ON account (ends_at) WHERE ends_at IS NOT NULL;
+CREATE INDEX account_repair ON account (partition, repair_state) WHERE repair_state <> 'ok';
 
 CREATE TABLE account_grant (
     organization_id text NOT NULL REFERENCES account ON DELETE CASCADE,
@@ -189,6 +216,8 @@ CREATE TABLE account_grant (
 COMMENT ON TABLE account_grant IS 'What is left of the credits that an account was given. Equal kind and expiry day are one grant.';
 COMMENT ON COLUMN account_grant.expiry_day IS 'UTC day of expires_at; infinity: with the period, or never';
 COMMENT ON COLUMN account_grant.expires_at IS 'NULL: base and rollover with the period, purchased never';
+
+CREATE INDEX account_grant_expiry ON account_grant (expires_at) WHERE expires_at IS NOT NULL;
 
 -- The history that nobody may lose or edit: every change of posted, in daily partitions.
 
@@ -248,6 +277,10 @@ CREATE TABLE credit_ledger_default PARTITION OF credit_ledger DEFAULT;
 
 CREATE INDEX credit_ledger_entry ON credit_ledger (organization_id, entry_no);
 CREATE INDEX credit_ledger_settlement ON credit_ledger (organization_id, settlement_id, part);
+CREATE INDEX credit_ledger_operation ON credit_ledger (organization_id, operation_id)
+    WHERE operation_id IS NOT NULL;
+CREATE INDEX credit_ledger_reversal ON credit_ledger (organization_id, reference_id)
+    WHERE operation_id LIKE 'rev\_%';
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -513,12 +546,30 @@ COMMENT ON COLUMN journal_cursor.entry_id IS 'Id of the last booked entry of the
 COMMENT ON COLUMN journal_cursor.digest IS 'Digest of that entry''s bytes';
 COMMENT ON COLUMN journal_cursor.deltas IS 'How many were booked so far';
 
+-- Trimming goes up to the cursor of a while ago. A PostgreSQL that lost its tail lost these too, so
+-- what it has to book again is still in the journal.
+CREATE TABLE cursor_history (
+    partition smallint NOT NULL,
+    booked_at timestamptz NOT NULL DEFAULT now(),
+    entry_id text NOT NULL,
+    digest bytea NOT NULL,
+    PRIMARY KEY (partition, booked_at)
+);
+COMMENT ON TABLE cursor_history IS 'Where the cursor of a partition stood: decides what is trimmed from its journal.';
+COMMENT ON COLUMN cursor_history.digest IS 'Digest of that entry''s bytes';
+
 CREATE TABLE partition_lease (
     partition smallint PRIMARY KEY,
     owner text NOT NULL,
     expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE partition_lease IS 'Which reconciler works on a partition: a hint that saves work; the cursor decides.';
+
+CREATE TABLE reconciler_member (
+    owner text PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+);
+COMMENT ON TABLE reconciler_member IS 'Reconcilers that are alive; they share the partitions evenly.';
 
 CREATE TABLE drift_report (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -558,6 +609,139 @@ COMMENT ON COLUMN quarantine.fields IS 'The entry''s names and values by turns, 
 COMMENT ON COLUMN quarantine.organization_id IS 'NULL: it cannot be read';
 
 CREATE INDEX quarantine_open ON quarantine (organization_id) WHERE replayed_at IS NULL;
+
+-- Loading. While an account is not in Redis no verb can journal for it: once everything is booked that
+-- the journal had when the account was found absent, its row says all that there is to say.
+
+CREATE FUNCTION cursor_has_reached(of_partition smallint, journal_end text)
+RETURNS boolean LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT string_to_array(nullif(journal_end, ''), '-')::numeric[] <= coalesce(
+        (SELECT string_to_array(nullif(entry_id, ''), '-')::numeric[]
+         FROM journal_cursor WHERE partition = of_partition),
+        '{0,0}');
+$$;
+COMMENT ON FUNCTION cursor_has_reached IS 'Whether the journal of a partition is booked up to an entry, ids being compared as numbers; NULL where no entry is named';
+
+-- Each statement in here sees what was committed when it began (READ COMMITTED), hence their order.
+-- The cursor is compared first, so the row that is read afterwards is as far or farther. The UPDATE
+-- waits for a booking that has the row and takes what that leaves; from then on the row is locked, and
+-- as whoever changes grants changes the row in the same transaction, the grants that the last
+-- statement sees are those of the row. Of two loaders the second waits for the first, looks at the
+-- row again and finds it claimed; an epoch is allotted under the lock, so no two get the same. A
+-- fork in between sets the cursor back and marks the row in one transaction: it is not taken then.
+CREATE FUNCTION load_account(
+    wanted_organization text, journal_end text, repairing boolean DEFAULT false
+)
+RETURNS TABLE (
+    answer text, partition smallint, epoch bigint, seq bigint, overage bigint, debt bigint,
+    used bigint, warned_percent smallint, allowance bigint, status text, frozen_reason text,
+    grace_until timestamptz, period_no bigint, starts_at timestamptz, ends_at timestamptz,
+    terms jsonb, coming jsonb, grants jsonb
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    repair text;
+BEGIN
+    IF repairing AND NOT has_table_privilege(caller, 'journal_cursor', 'UPDATE') THEN
+        RAISE EXCEPTION 'who does not book does not repair: % may not load accounts in repair',
+            caller USING ERRCODE = 'insufficient_privilege';
+    END IF;
+
+    SELECT a.partition, a.repair_state INTO partition, repair
+    FROM account AS a WHERE a.organization_id = wanted_organization;
+    IF NOT FOUND THEN
+        answer := 'unknown';
+    ELSIF cursor_has_reached(partition, journal_end) IS NOT TRUE
+            OR (repair = 'reloading' AND NOT repairing) THEN
+        answer := 'behind';
+    ELSE
+        UPDATE account AS a
+        SET allotted_epoch = greatest(a.allotted_epoch, a.epoch) + 1,
+            claimed_until = clock_timestamp() + interval '2 seconds'
+        WHERE a.organization_id = wanted_organization AND a.partition = load_account.partition
+          AND (repairing OR (
+              a.repair_state <> 'reloading'
+              -- A claim that lies farther ahead is of a clock that was set back.
+              AND (a.claimed_until IS NULL OR a.claimed_until NOT BETWEEN
+                   clock_timestamp() AND clock_timestamp() + interval '2 seconds')))
+        RETURNING a.allotted_epoch, a.seq, a.overage, a.debt, a.used, a.warned_percent, a.allowance,
+            a.status, a.frozen_reason, a.grace_until, a.period_no, a.starts_at, a.ends_at, a.terms,
+            a.coming
+        INTO epoch, seq, overage, debt, used, warned_percent, allowance,
+            status, frozen_reason, grace_until, period_no, starts_at, ends_at, terms, coming;
+        answer := CASE WHEN FOUND THEN 'ready' ELSE 'claimed' END;
+    END IF;
+
+    IF answer = 'ready' THEN
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'kind', g.kind, 'credits', g.credits_left, 'expires_at', g.expires_at)), '[]')
+        INTO grants
+        FROM account_grant AS g WHERE g.organization_id = wanted_organization AND g.credits_left <> 0;
+    END IF;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION load_account IS 'Allots an epoch and gives the account to put into Redis. ready: with the account, which nobody else is given for two seconds; behind: not booked up to the journal''s end, or in repair; claimed: another loader has it; unknown: there is no such account';
+
+-- As load_account, for whoever repairs: the rows are locked in the order of their names, so that two
+-- of these do not wait for each other, and read again with their grants once they are locked.
+CREATE FUNCTION load_accounts(of_partition smallint, journal_end text, organization_ids text[])
+RETURNS TABLE (
+    organization_id text,
+    answer text, partition smallint, epoch bigint, seq bigint, overage bigint, debt bigint,
+    used bigint, warned_percent smallint, allowance bigint, status text, frozen_reason text,
+    grace_until timestamptz, period_no bigint, starts_at timestamptz, ends_at timestamptz,
+    terms jsonb, coming jsonb, grants jsonb
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    allotted text[];
+BEGIN
+    IF cursor_has_reached(of_partition, journal_end) IS NOT TRUE THEN
+        FOR organization_id IN SELECT DISTINCT unnest(organization_ids) LOOP
+            answer := 'behind';
+            RETURN NEXT;
+        END LOOP;
+        RETURN;
+    END IF;
+
+    PERFORM FROM account AS a
+    WHERE a.organization_id = ANY (organization_ids) AND a.partition = of_partition
+    ORDER BY a.organization_id FOR NO KEY UPDATE;
+    WITH changed AS (
+        UPDATE account AS a
+        SET allotted_epoch = greatest(a.allotted_epoch, a.epoch) + 1,
+            claimed_until = clock_timestamp() + interval '2 seconds'
+        WHERE a.organization_id = ANY (organization_ids) AND a.partition = of_partition
+        RETURNING a.organization_id
+    )
+    SELECT array_agg(changed.organization_id) INTO allotted FROM changed;
+
+    RETURN QUERY
+    SELECT a.organization_id, 'ready', a.partition, a.allotted_epoch, a.seq, a.overage, a.debt,
+        a.used, a.warned_percent, a.allowance, a.status, a.frozen_reason, a.grace_until, a.period_no,
+        a.starts_at, a.ends_at, a.terms, a.coming, g.grants
+    FROM account AS a
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'kind', kind, 'credits', credits_left, 'expires_at', expires_at)), '[]') AS grants
+        FROM account_grant
+        WHERE account_grant.organization_id = a.organization_id AND credits_left <> 0
+    ) AS g
+    WHERE a.organization_id = ANY (allotted);
+
+    FOR organization_id IN
+        SELECT unnest(organization_ids) EXCEPT SELECT unnest(allotted)
+    LOOP
+        answer := 'unknown';
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION load_accounts IS 'load_account for many organizations of one partition at once, in repair or not, claimed or not; unknown: there is no such account in this partition';
+
+REVOKE ALL ON FUNCTION cursor_has_reached, load_account, load_accounts FROM PUBLIC;
 
 -- What comes in from the payment provider, what goes out as events, who may call, and what they did.
 
@@ -679,5 +863,13 @@ BEGIN
         ' external_subscription_id, cancel_at_period_end, cancelled_at, updated_at)'
         ' ON subscription');
     PERFORM grant_to('gate_api', 'SELECT, INSERT, UPDATE, DELETE ON invoice_line, event_outbox');
+
+    PERFORM grant_to('gate_reconciler', 'SELECT, INSERT, UPDATE, DELETE ON cursor_history, reconciler_member');
+    PERFORM grant_to('gate_reconciler', 'SELECT ON plan_version');
+    PERFORM grant_to('gate_api', 'SELECT ON cursor_history, reconciler_member');
+    PERFORM grant_to('gate_api', 'SELECT, INSERT ON plan_version');
+    PERFORM grant_to('gate_reconciler', 'EXECUTE ON FUNCTION load_account, load_accounts');
+    PERFORM grant_to('gate_api', 'EXECUTE ON FUNCTION load_account');
+    PERFORM grant_to('gate_sender', 'EXECUTE ON FUNCTION load_account');
 END
 $$;

@@ -22,10 +22,11 @@ from gate.hot.journal_stream import (
 )
 from gate.hot.keys import journal_key, tag_of
 from gate.hot.meta import read_meta
-from gate.ledger.transaction import transaction
+from gate.ledger.transaction import borrowed, transaction
 from reconciler.batch import Read
 from reconciler.reading import Cursor, lock_cursors, read_cursors
 from reconciler.transaction import book
+from reconciler.waiting import pause
 from reconciler.writing import mark_partition, trim_points
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Consumer:
                 self._trimmed_at = monotonic()
                 await self._trim(sorted(context.leases.owned))
             if not more:
-                await _pause(context.stop, context.settings.poll_ms / 1000)
+                await pause(context.stop, context.settings.poll_ms / 1000)
 
     async def tick(self, partitions: Sequence[int]) -> bool:
         """Books what stands behind the cursors of some partitions; whether there may be more."""
@@ -76,10 +77,9 @@ class Consumer:
             elif entries:
                 reads[part] = [_read(part, entry) for entry in entries]
                 more = more or full
+        self._context.metrics.caught_up([part for part in partitions if part not in reads])
         if reads:
             await self._book(reads)
-        else:
-            self._context.metrics.caught_up()
         return more
 
     async def _known_cursors(self, partitions: Sequence[int]) -> Mapping[int, Cursor]:
@@ -87,7 +87,8 @@ class Consumer:
         for part in set(self._cursors) - set(partitions):
             del self._cursors[part]
         if missing:
-            read = await read_cursors(self._context.pool, missing)
+            async with borrowed(self._context.pool) as connection:
+                read = await read_cursors(connection, missing)
             self._cursors |= {part: read.get(part, START) for part in missing}
         return dict(self._cursors)
 
@@ -172,7 +173,9 @@ class Consumer:
     async def _trim(self, partitions: Sequence[int]) -> None:
         """Drops what was booked long enough ago."""
         context = self._context
-        points = await trim_points(context.pool, partitions, context.settings.trim_margin_s)
+        margin_s = context.settings.trim_margin_s
+        async with borrowed(context.pool) as connection:
+            points = await trim_points(connection, partitions, margin_s)
         for part, (entry_id, entry_digest) in points.items():
             await trim(context.transport, self._journal(part), entry_id, entry_digest)
 
@@ -205,12 +208,3 @@ def _read(partition: int, entry: StreamEntry) -> Read:
         return Read(partition, entry, delta_of(entry))
     except ContractError as error:
         return Read(partition, entry, None, str(error))
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
-

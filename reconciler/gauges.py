@@ -39,7 +39,11 @@ async def measure(context: Context) -> int:
     """Sets the gauges of the owned partitions; always 0, so that a pause follows."""
     partitions, metrics = sorted(context.leases.owned), context.metrics
     now_ms = await redis_now_ms(context)
-    cursors = await read_cursors(context.pool, partitions)
+    async with borrowed(context.pool) as connection:
+        cursors = await read_cursors(connection, partitions)
+        waiting = await load_statement("measure_accounts").fetch_one(
+            connection, Waiting, partitions
+        )
     for part in partitions:
         cursor = cursors.get(part)
         lag = await read_lag(context, part, cursor.entry_id if cursor else "", now_ms)
@@ -51,16 +55,11 @@ async def measure(context: Context) -> int:
         )
     )
     overdue_ms = [now_ms - float(first[1]) for first in firsts if first]
-    metrics.oldest_overdue_hold_seconds.set(max(0.0, *overdue_ms, 0.0) / 1000)
-    async with borrowed(context.pool) as connection:
-        waiting = await load_statement("measure_accounts").fetch_one(
-            connection, Waiting, partitions
-        )
+    metrics.oldest_open_hold_seconds.set(max(0.0, *overdue_ms, 0.0) / 1000)
     if waiting is not None:
         metrics.accounts.labels("reloading").set(waiting.reloading)
         metrics.accounts.labels("stopped").set(waiting.stopped)
         metrics.oldest_unapplied_operation_seconds.set(waiting.operation_age_s)
-        metrics.quarantined_open.set(waiting.quarantined)
     return 0
 
 

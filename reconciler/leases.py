@@ -33,10 +33,10 @@ _NOTHING: Final[frozenset[int]] = frozenset()
 class Leases:
     """The leases of one process, for `partitions` partitions from 0 on.
 
-    Each of n living members may have ceil(partitions / n); a member that has more gives the rest up,
-    one that has less takes what is free. PostgreSQL's clock decides what has expired. `changed` is
-    set when `owned` has become another set; whoever waits for it clears it, and `on_change` is
-    called then too. `ttl_s` is the life of a lease, renewed three times within it.
+    Each of n living members may have ceil(partitions / n): whoever has more gives the rest up,
+    whoever has less takes what is free. `ttl_s` is the life of a lease and of a member, by
+    PostgreSQL's clock; they are renewed three times within it. When `owned` has become another set,
+    `on_change` is called with it and `changed` is set, which whoever waits for it clears.
     """
 
     def __init__(
@@ -130,15 +130,15 @@ class Leases:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        before, self._owned, self._owned_until = self._owned, owned, until
+        lapsed = self._clock() >= self._owned_until
+        is_news = owned != self._owned or (lapsed and bool(owned))
+        self._owned, self._owned_until = owned, until
         if owned:
             loop = asyncio.get_running_loop()
             left_s = until - self._clock()
             self._expiry = loop.call_later(left_s, self._set, _NOTHING)
-        if owned != before:
-            self._log.info(
-                "partitions", owned=sorted(owned), of=self.partitions, owner=self.owner
-            )
+        if is_news:
+            self._log.info("partitions", owned=sorted(owned), of=self.partitions, owner=self.owner)
             self.changed.set()
             if self._on_change is not None:
                 self._on_change(owned)

@@ -31,9 +31,7 @@ def hide_passwords(text: str) -> str:
     return _AS_OPTION.sub(r"\1=***", _IN_AUTHORITY.sub(r"\1:***@", text))
 
 
-def configure_log(
-    level: str, *, stream: TextIO | None = None, readable: bool | None = None
-) -> Log:
+def configure_log(level: str, *, stream: TextIO | None = None, readable: bool | None = None) -> Log:
     """Log from `level` (debug, info, warning, error) on, and return the reconciler's log.
 
     `stream`: where to, None is stderr. `readable`: for a person; None: if it is a terminal.

@@ -34,7 +34,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         #: What Redis's clock is ahead of this machine's.
@@ -65,16 +65,19 @@ class Metrics:
         )
         self.gaps = counter("gaps", "Missing deltas told by a jump of seq, in ranges")
         self.forks = counter("forks", "Journals whose past changed")
-        self.misfits = counter("misfits", "Deltas or accounts that did not fit the ledger", "reason")
+        self.misfits = counter("misfits", "What did not fit the ledger", "reason")
         self.reloads = counter("reloads", "Accounts taken out of Redis to be loaded again")
         self.loads = counter("loads", "Accounts loaded into Redis")
         self.quarantined = counter("quarantined", "Entries of journals that could not be booked")
+        self.quarantined_open = gauge(
+            "quarantined_open", "Entries in quarantine that nobody has replayed"
+        )
         self.drift_credits = gauge(
             "drift_credits", "Sum of |live - booked| that the last sweep found"
         )
         self.accounts = gauge("accounts", "Accounts under repair, by state", "state")
         self.oldest_open_hold_seconds = gauge(
-            "oldest_open_hold_seconds", "Age of the oldest open hold"
+            "oldest_open_hold_seconds", "How long the oldest open hold is past its expiry"
         )
         self.oldest_unapplied_operation_seconds = gauge(
             "oldest_unapplied_operation_seconds",

@@ -115,7 +115,8 @@ async def _end_stale(context: Context, row: Unbooked, answer: Stale) -> bool | N
     held then: the operation itself may be in it, from before the period turned."""
     key = journal_key(tag_of(row.partition, context.meta.partitions))
     end = entry_order(await last_entry_id(context.transport, key))
-    cursors = await read_cursors(context.pool, [row.partition])
+    async with borrowed(context.pool) as connection:
+        cursors = await read_cursors(connection, [row.partition])
     cursor = cursors.get(row.partition)
     booked = entry_order(cursor.entry_id if cursor and cursor.entry_id else START)
     if booked < end:

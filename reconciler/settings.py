@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from gate.domain.errors import BadArgument
 from gate.domain.limits import CREDITS_MAX
 from gate.hot.redis_url import parse_redis_url
+from reconciler.log import hide_passwords
 
 _PARTITIONS: Final = (1, 2, 4, 8, 16, 32, 64)
 _LEVELS: Final = ("debug", "info", "warning", "error")
@@ -80,7 +81,11 @@ class Setting(NamedTuple):
             raise self._refused(self.variable, value)
 
     def _refused(self, source: str, value: object) -> BadArgument:
-        return BadArgument(source, _Hidden() if self.kind.is_secret else value, self.kind.allowed)
+        if self.kind.is_secret:
+            value = _Hidden()
+        elif isinstance(value, str):  # somebody may have mixed up two variables
+            value = hide_passwords(value)
+        return BadArgument(source, value, self.kind.allowed)
 
 
 def _whole(low: int, high: int) -> Kind:
@@ -270,7 +275,7 @@ class Settings:
 
         Raises BadArgument, which names the variable or the option and the allowed range.
         """
-        values = {}
+        values: dict[str, Any] = {}
         for setting in SETTINGS:
             option, text = given.get(setting.name), environ.get(setting.variable, "").strip()
             if isinstance(option, bool):

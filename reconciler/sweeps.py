@@ -23,7 +23,7 @@ from gate.hot.keys import due_key, tag_of
 from gate.hot.wanted import take_wanted
 from gate.ledger.statement import load_statement
 from gate.ledger.transaction import borrowed, transaction
-from reconciler.reload import load_absent
+from reconciler.reload import call_each, load_absent
 
 if TYPE_CHECKING:
     from reconciler.context import Context
@@ -64,17 +64,11 @@ async def expire_overdue(context: Context) -> int:
         for part in sorted(context.leases.owned)
     ]
     found = [name.decode() for names in await asyncio.gather(*listing) for name in names]
-    return sum(await asyncio.gather(*(_expire(context, one) for one in found)))
-
-
-async def _expire(context: Context, organization_id: str) -> int:
-    count, more = 0, True
-    while more and not context.stop.is_set():
-        answer = await context.caller.call(expire, organization_id, "", (_EXPIRED_AT_ONCE,))
-        if not isinstance(answer, Expired):
-            break
-        count, more = count + answer.holds, answer.more
-    return count
+    answers = await call_each(
+        context,
+        {one: context.caller.call(expire, one, "", (_EXPIRED_AT_ONCE,)) for one in found},
+    )
+    return sum(answer.holds for answer in answers.values() if isinstance(answer, Expired))
 
 
 async def touch_due(context: Context) -> int:
@@ -84,11 +78,16 @@ async def touch_due(context: Context) -> int:
         places = await load_statement("list_due_accounts").fetch(
             connection, Place, sorted(context.leases.owned), AT_ONCE
         )
-    calls = [context.caller.call(touch, one.organization_id, "", ()) for one in places]
-    answers = await asyncio.gather(*calls)
+    answers = await call_each(
+        context,
+        {
+            one.organization_id: context.caller.call(touch, one.organization_id, "", ())
+            for one in places
+        },
+    )
     absent: dict[int, list[str]] = {}
-    for one, answer in zip(places, answers, strict=True):
-        if isinstance(answer, NotLoaded):
+    for one in places:
+        if isinstance(answers[one.organization_id], NotLoaded):
             absent.setdefault(one.partition, []).append(one.organization_id)
     for part, organization_ids in absent.items():
         await load_absent(context, part, organization_ids)
@@ -99,7 +98,10 @@ async def preload_periods(context: Context) -> int:
     """Makes operations that tell accounts of the periods to come; how many."""
     async with borrowed(context.pool) as connection:
         found = await load_statement("list_short_calendars").fetch(
-            connection, lambda organization_id: organization_id, sorted(context.leases.owned), AT_ONCE
+            connection,
+            lambda organization_id: organization_id,
+            sorted(context.leases.owned),
+            AT_ONCE,
         )
     for organization_id in found:
         try:

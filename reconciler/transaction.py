@@ -1,4 +1,4 @@
-"""One booking transaction: compare the cursors, book, move them. This is what books a delta once."""
+"""One booking transaction: compare the cursors, book, move them. So every delta is booked once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ async def book(
     """
     async with transaction(pool) as connection:
         locked = await lock_cursors(connection, sorted(reads))
-        mine = [read for part, own in reads.items() if locked[part] == cursors[part] for read in own]
+        mine = [
+            read for part, own in reads.items() if locked[part] == cursors[part] for read in own
+        ]
         batch = await _book_all(connection, mine)
         await write_batch(connection, batch)
         moved = _moved(mine, cursors)
@@ -100,4 +102,3 @@ def _moved(reads: Sequence[Read], cursors: Mapping[int, Cursor]) -> dict[int, Mo
         part: MovedCursor(entry.entry_id, digest(entry), cursors[part].deltas + counts[part])
         for part, entry in last.items()
     }
-

@@ -24,13 +24,20 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
 
 
-async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What `work` returns; None if `stop` was set first, and `work` is cancelled then."""
+class Stopped(Exception):
+    """The process is to stop, and what was waited for has not come."""
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns or raises. If `stop` is set before, `work` is cancelled, and this raises
+    Stopped."""
     task = asyncio.ensure_future(work)
     waiting = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-        return await task if task.done() else None
+        if not task.done():
+            raise Stopped
+        return await task
     finally:
         waiting.cancel()
         if task.cancel():

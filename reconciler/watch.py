@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -29,7 +30,7 @@ class Contact:
 
     def __init__(self, name: str, log: Log) -> None:
         self.name = name
-        self.error = "not asked yet"
+        self.error = ""
         self._seen_at = monotonic()
         self._log = log
 
@@ -40,7 +41,7 @@ class Contact:
 
     def seen(self) -> None:
         """It has answered."""
-        if self.error and self.away_s > _EVERY_S * 2:
+        if self.error:
             self._log.info(f"{self.name} is there", away_s=round(self.away_s, 1))
         self._seen_at, self.error = monotonic(), ""
 
@@ -76,7 +77,7 @@ class Watch:
         self._told = 0
         for contact in (self.redis, self.postgres):
             away = metrics.away_seconds.labels(contact.name.lower())
-            away.set_function(lambda contact=contact: contact.away_s)
+            away.set_function(partial(_away_s, contact))
 
     async def watch_redis(self, transport: Transport, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises ContractError."""
@@ -134,6 +135,10 @@ class Watch:
             tell = (self._log.info, self._log.warning, self._log.error)[severity]
             tell("clock of Redis against PostgreSQL's", ahead_s=round(skew_s, 3))
             self._told = severity
+
+
+def _away_s(contact: Contact) -> float:
+    return contact.away_s
 
 
 def _now_s(now_s: float) -> float:

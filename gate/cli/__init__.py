@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 COMMANDS = (
     "gate.cli.up",
     "gate.cli.stack",
+    "gate.cli.reconcile",
     "gate.cli.migrate",
+    "gate.cli.ledger",
     "gate.cli.inspect",
     "gate.cli.lua",
 )

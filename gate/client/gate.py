@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from asyncio import CancelledError
 from collections.abc import Generator, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from gate.client.hold import Hold
 from gate.client.loading import Loading
 from gate.domain.accounts import AccountState
-from gate.domain.errors import BadArgument
+from gate.domain.errors import BadArgument, ContractError
 from gate.domain.ids import new_id
 from gate.domain.limits import (
     COST_MAX,
@@ -50,12 +51,14 @@ from gate.hot.commands import (
 from gate.hot.layout import pack_account
 from gate.hot.meta import read_meta
 from gate.hot.transport import Transport
+from gate.hot.wanted import WANTED_MAX, want
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
     from types import TracebackType
 
+    from gate.client.database_loader import DatabaseLoader
     from gate.client.loader import Loader
     from gate.hot.calls import Argument
     from gate.hot.command import Command
@@ -87,10 +90,19 @@ class Gate:
     OutcomeUnknown if it may have run. A cancelled call may have happened.
     """
 
-    def __init__(self, caller: Caller, loader: Loader | None = None) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        loader: Loader | None = None,
+        database_loader: DatabaseLoader | None = None,
+    ) -> None:
         """Use `Gate.connect`."""
         self._caller = caller
-        self._loading = Loading(caller, loader) if loader is not None else None
+        self._database_loader = database_loader
+        find = database_loader if loader is None else loader
+        self._loading = Loading(caller, find) if find is not None else None
+        self._wanted: set[str] = set()
+        self._wanted_since = 0.0
 
     @classmethod
     def connect(
@@ -99,6 +111,7 @@ class Gate:
         *,
         database_url: str | None = None,
         loader: Loader | None = None,
+        load_timeout_ms: int = 2000,
         partitions: int = 64,
         connections: int = 2,
         in_flight_max: int = 4096,
@@ -109,18 +122,23 @@ class Gate:
     ) -> Connecting:
         """A gate to `redis_url` (default: REDIS_URL, else loopback): await it, or `async with` it.
 
-        `loader` finds accounts that are not in Redis; without one, NotLoaded comes back.
+        Accounts that are not in Redis are loaded from PostgreSQL at `database_url` (default:
+        PG_URL; "": none), which is first connected to when one is missing, or by `loader`, which
+        wins. A call that meets such an account may take `load_timeout_ms` longer, for a ledger that
+        is behind; then, or where PostgreSQL is away, it raises Unavailable with reason `loading`.
+        An organization that PostgreSQL does not know is NotLoaded. Without either, NotLoaded comes
+        back, and a reconciler is asked to load the account.
+
         `partitions` counts for a Redis that holds no accounts yet. `in_flight_max` is for each
         connection, `deadline_ms` for each call. Raises BadArgument, Unavailable, ContractError.
         """
-        if database_url is not None:
-            raise BadArgument("database_url", "…", "None: give a loader to load from PostgreSQL")
         if type(partitions) is not int or partitions not in PARTITIONS_ALLOWED:
             raise BadArgument("partitions", partitions, "a power of two up to 64")
         check_whole("connections", connections, 1, CONNECTIONS_MAX)
         check_whole("in_flight_max", in_flight_max, 1, IN_FLIGHT_MAX)
         check_whole("deadline_ms", deadline_ms, 1, TIMEOUT_MS_MAX)
         check_whole("connect_timeout_ms", connect_timeout_ms, 1, TIMEOUT_MS_MAX)
+        check_whole("load_timeout_ms", load_timeout_ms, 1, TIMEOUT_MS_MAX)
         check_id("client_name", client_name)
         if loader is not None and not callable(loader):
             raise BadArgument("loader", loader, "None or a coroutine function")
@@ -129,6 +147,8 @@ class Gate:
         elif type(redis_url) is not str:
             raise BadArgument("redis_url", "…", "None or text")
         url = redis_url
+        loader_url = _database_url(database_url)
+        make_loader = _database_loader() if loader_url and loader is None else None
 
         async def open_gate() -> Gate:
             transport = await Transport.connect(
@@ -146,7 +166,13 @@ class Gate:
             except BaseException:
                 await transport.aclose()
                 raise
-            return cls(Caller(transport, meta), loader)
+            caller = Caller(transport, meta)
+            if make_loader is None:
+                return cls(caller, loader)
+            database_loader = make_loader(
+                caller, loader_url, timeout_ms=load_timeout_ms, client_name=client_name
+            )
+            return cls(caller, database_loader=database_loader)
 
         return Connecting(open_gate)
 
@@ -159,6 +185,8 @@ class Gate:
         """Refuses new calls, waits for those in flight, closes. Loads under way end."""
         if self._loading is not None:
             await self._loading.aclose()
+        if self._database_loader is not None:
+            await self._database_loader.aclose()
         await self._caller.transport.aclose()
 
     async def __aenter__(self) -> Self:
@@ -369,11 +397,24 @@ class Gate:
         arguments: tuple[Argument, ...],
     ) -> Answer:
         answer = await self._caller.call(command, organization_id, id, arguments)
-        if type(answer) is not NotLoaded or self._loading is None:
+        if type(answer) is not NotLoaded:
+            return answer
+        if self._loading is None:
+            self._want(organization_id)
             return answer
         if not await self._loading.load(organization_id):
             return answer
         return await self._caller.call(command, organization_id, id, arguments)
+
+    def _want(self, organization_id: str) -> None:
+        """Asks a reconciler to load an account, once in a second at most. Not awaited."""
+        now = monotonic()
+        if now - self._wanted_since >= 1:
+            self._wanted_since = now
+            self._wanted.clear()
+        if organization_id not in self._wanted and len(self._wanted) < WANTED_MAX:
+            self._wanted.add(organization_id)
+            want(self._caller.transport, self._caller.meta.tag(organization_id), organization_id)
 
     def _abandon(self, organization_id: str, hold_id: str) -> None:
         """Releases what a cancelled reserve may have opened under an id that nobody else knows.
@@ -397,6 +438,32 @@ def _cost(cost: int | None, credits: int) -> int:
     if credits > COST_MAX:
         raise BadArgument("cost", cost, f"0 to {COST_MAX:,}, given when credits are more than that")
     return -1
+
+
+def _database_url(url: object) -> str:
+    """Where accounts are loaded from; empty: nowhere. Never shown: it may bear a password."""
+    if url is None:
+        url = os.environ.get("PG_URL", "")
+    if type(url) is str and (not url or url.startswith(("postgresql://", "postgres://"))):
+        return url
+    allowed = (
+        "postgresql://…, None for PG_URL, which begins like that too, or an empty text for none"
+    )
+    raise BadArgument("database_url", "…", allowed)
+
+
+def _database_loader() -> type[DatabaseLoader]:
+    """What only a gate that loads from PostgreSQL needs, an extra among it."""
+    try:
+        from gate.client.database_loader import DatabaseLoader
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise ContractError(
+            "asyncpg is missing, by which accounts are loaded from PostgreSQL (database_url or "
+            "PG_URL): pip install 'creditgate[ledger]', or give database_url=\"\""
+        ) from error
+    return DatabaseLoader
 
 
 class Connecting:

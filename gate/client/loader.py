@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from gate.domain.accounts import AccountState
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 class Loader(Protocol):
     """Finds accounts for a gate. One load of an organization at a time is asked of it."""
 
-    async def __call__(self, organization_id: str) -> AccountState | None:
-        """The account as it is to be loaded, None for an organization that there is not."""
+    async def __call__(self, organization_id: str) -> AccountState | Literal[True] | None:
+        """The account as it is to be loaded, None for an organization that there is not, True if
+        somebody else has put it into Redis meanwhile."""
         ...

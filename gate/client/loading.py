@@ -52,8 +52,8 @@ class Loading:
 
     async def _load(self, organization_id: str) -> bool:
         state = await self._loader(organization_id)
-        if state is None:
-            return False
+        if state is None or state is True:
+            return state is True
         if not isinstance(state, AccountState):
             raise BadArgument("loader", state, "a coroutine function to AccountState or None")
         if state.organization_id != organization_id:

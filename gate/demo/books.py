@@ -1,112 +1,151 @@
-"""Proves a run from three sides: the sender's own count, the account, the journal's legs."""
+"""Proves a run from three sides: the sender's own count, the live account, the ledger."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from gate.client.hold import ask_again
-from gate.demo.errors import DemoError
-from gate.domain.outcomes import NotLoaded
-from gate.hot.commands import touch
-from gate.hot.journal import read_delta
+from gate.demo.tally import STOPPED
+from gate.ledger.statement import load_statement
+from gate.ledger.transaction import borrowed
+from gate.ledger.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from gate.client.gate import Gate
+    from gate.demo.standing import Standing
     from gate.demo.tally import Tally
-    from gate.hot.commands.peek import Account
-    from gate.hot.journal import Delta
+    from gate.ledger.chain_walk import Finding
+    from gate.ledger.connection import Pool
 
-_ATTEMPTS = 10
-_PAGE = 1_000
+
+class Entries(NamedTuple):
+    """What the ledger's entries of one organization add up to: `posted` in all, `moved` over the
+    run, `used` by the holds of this run in it."""
+
+    posted: int = 0
+    moved: int = 0
+    used: int = 0
+
+
+class Ledger(NamedTuple):
+    """What the ledger says of one organization over a run; `sends`: messages of the run by status,
+    `faults`: what is wrong with the chain of its entries."""
+
+    entries: Entries
+    sends: Counter[str]
+    faults: tuple[str, ...] = ()
 
 
 class Books(NamedTuple):
-    """One organization over one run. before.posted + other − spent = after.posted, where `spent`
-    and `other` (periods that turned, packs that lapsed, other senders) are the journal's.
+    """One organization over one run. before + other − spent = after, all of them posted credits,
+    where `spent` and `other` (periods that turned, packs that lapsed, other senders) are what the
+    ledger's entries say; `booked`: what all of them add up to.
 
-    `mistakes`: sentences, empty if the three sides agree.
+    `mistakes`: sentences, empty if sender, account and ledger agree.
     """
 
-    before: Account
-    after: Account
+    before: Standing
+    after: Standing
     spent: int
     other: int
+    booked: int
     mistakes: tuple[str, ...]
 
 
-async def read_account(gate: Gate, organization_id: str) -> Account:
-    """The account at an instant at which all that time did to it stands in the journal.
-
-    Raises DemoError if it is not there, or never still.
-    """
-    for _ in range(_ATTEMPTS):
-        touched = await ask_again(lambda: gate.caller.call(touch, organization_id, "", ()))
-        account = await ask_again(lambda: gate.peek(organization_id))
-        if isinstance(account, NotLoaded) or isinstance(touched, NotLoaded):
-            raise DemoError(str(NotLoaded(organization_id)))
-        if (touched.seq, touched.posted) == (account.seq, account.posted):
-            return account
-    raise DemoError(f"{organization_id} does not stand still: others send for it at the same time")
+class _Sum(NamedTuple):
+    organization_id: str
+    posted: int
+    moved: int
+    used: int
 
 
-async def last_entry_id(gate: Gate, journal: bytes) -> str:
-    """Where a journal ends now."""
-    newest = await gate.caller.transport.execute("XREVRANGE", journal, "+", "-", "COUNT", 1)
-    return newest[0][0].decode() if newest else "0-0"
+class _Count(NamedTuple):
+    organization_id: str
+    status: str
+    sends: int
 
 
-async def read_journals(gate: Gate, since: Mapping[bytes, str]) -> dict[str, list[Delta]]:
-    """What was appended to each journal of `since` behind the entry it names, by organization."""
-    found: dict[str, list[Delta]] = {}
-    for journal, entry_id in since.items():
-        async for delta in _entries(gate, journal, entry_id):
-            found.setdefault(delta.organization_id, []).append(delta)
-    return found
+async def read_ledger(
+    pool: Pool, before: Mapping[str, Standing], after: Mapping[str, Standing], run_id: str
+) -> dict[str, Ledger]:
+    """What the ledger says of the organizations of `before`, up to where `after` found it. Chains
+    are left out. Raises Unavailable, ContractError."""
+    ids = list(before)
+    async with borrowed(pool) as connection:
+        sums = await load_statement("sum_entries").fetch(
+            connection,
+            _Sum,
+            ids,
+            [before[one].booked.entry_no for one in ids],
+            [after[one].booked.entry_no for one in ids],
+            f"{run_id}.",
+        )
+        counts = await load_statement("count_sends").fetch(connection, _Count, ids, f"{run_id}.")
+    entries = {one.organization_id: Entries(one.posted, one.moved, one.used) for one in sums}
+    sends: dict[str, Counter[str]] = {one: Counter() for one in ids}
+    for count in counts:
+        sends[count.organization_id][count.status] = count.sends
+    return {one: Ledger(entries.get(one, Entries()), sends[one]) for one in ids}
 
 
-async def _entries(gate: Gate, journal: bytes, after: str) -> AsyncIterator[Delta]:
-    while page := await gate.caller.transport.execute(
-        "XRANGE", journal, f"({after}", "+", "COUNT", _PAGE
-    ):
-        for _, flat in page:
-            yield read_delta(dict(zip(flat[::2], flat[1::2], strict=True)))
-        after = page[-1][0].decode()
+async def verify_chains(
+    database_url: str, organization_ids: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """What is wrong with the chains of entries of some organizations, in sentences; each is read
+    from its first entry on. Raises Unavailable, ContractError."""
+    faults: dict[str, tuple[str, ...]] = {}
+    for organization_id in organization_ids:
+        found: list[Finding] = []
+        await verify(database_url, organization_id, report=found.append)
+        faults[organization_id] = tuple(_sentence(one) for one in found if one.is_fault)
+    return faults
 
 
-def close_books(
-    before: Account, after: Account, deltas: Sequence[Delta], tally: Tally, run_id: str
-) -> Books:
-    """Compares. `deltas` may hold more than those between `before` and `after`."""
-    between = [d for d in deltas if d.epoch == after.epoch and before.seq < d.seq <= after.seq]
-    ours = [d for d in between if d.id.startswith(f"{run_id}.")]
-    moved = sum(leg.amount for d in between for leg in d.legs if leg.moves_posted)
-    turned = sum(leg.amount for d in between for leg in d.legs if leg.entry == "turn")
-    spent, spent_by_all = _spent(ours), _spent(between)
-
-    facts = (
+def close_books(before: Standing, after: Standing, ledger: Ledger, tally: Tally) -> Books:
+    """Compares."""
+    entries, sends = ledger.entries, ledger.sends
+    resumed = tally.repeated > 0
+    offered = sends["sent"] + sends["failed"]
+    facts = [
         ("letters ended", tally.done, "letters read", tally.letters),
-        ("credits that commits said", tally.spent, "email_sent in the journal", spent),
-        ("letters sent", tally.sent, "commits in the journal", _count(ours, "committed")),
-        ("letters refused", tally.refused, "releases in the journal", _count(ours, "released")),
-        ("deltas in the journal", len(between), "seq moved by", after.seq - before.seq),
-        ("posted by the journal", before.posted + moved, "posted by the account", after.posted),
-        ("used by the journal", spent_by_all, "by the account", after.used + turned - before.used),
-        ("credits held by this run", max(0, after.held - before.held), "open at the end", 0),
-        ("epoch at the start", before.epoch, "epoch at the end", after.epoch),
-    )
-    mistakes = [
-        f"{after.organization_id}: {left:,} {one}, {right:,} {other}"
-        for one, left, other, right in facts
-        if left != right
+        ("credits that commits said", tally.spent, "email_sent in the ledger", entries.used),
+        ("posted by the entries", entries.posted, "by the ledger's account", after.booked.posted),
+        (
+            "posted before and by entries since",
+            before.booked.posted + entries.moved,
+            "posted by the account",
+            after.live.posted,
+        ),
+        ("credits held by this run", max(0, after.live.held - before.live.held), "open", 0),
+        ("messages queued", sends["queued"], "under way", 0),
     ]
-    return Books(before, after, spent, moved + spent, tuple(mistakes))
+    if resumed:
+        # What an earlier start of this run settled, it said what it was.
+        settled = tally.sent + tally.refused + tally.repeated
+        facts.append(("letters offered", settled, "messages sent or failed", offered))
+    else:
+        skipped = tally.skipped.total() - tally.skipped[STOPPED]
+        facts += [
+            ("letters sent", tally.sent, "messages sent in the ledger", sends["sent"]),
+            ("letters refused", tally.refused, "messages failed in the ledger", sends["failed"]),
+            ("letters skipped", skipped, "messages skipped in the ledger", sends["skipped"]),
+        ]
+    mistakes = [
+        f"{left:,} {one}, {right:,} {other}" for one, left, other, right in facts if left != right
+    ]
+    mistakes += [text for text in (after.differs, *ledger.faults) if text]
+    name = after.live.organization_id
+    return Books(
+        before,
+        after,
+        entries.used,
+        entries.moved + entries.used,
+        entries.posted,
+        tuple(f"{name}: {mistake}" for mistake in mistakes),
+    )
 
 
-def _spent(deltas: Sequence[Delta]) -> int:
-    return -sum(leg.amount for d in deltas for leg in d.legs if leg.entry == "email_sent")
-
-
-def _count(deltas: Sequence[Delta], kind: str) -> int:
-    return sum(delta.kind == kind for delta in deltas)
+def _sentence(finding: Finding) -> str:
+    place = "its ledger" if finding.entry_no is None else f"entry {finding.entry_no:,}"
+    return f"{place}: {finding.said}"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gate.demo.errors import DemoError
-from gate.domain.accounts import COMING_MAX, AccountState, ComingPeriod, Grant
+from gate.domain.accounts import COMING_MAX, Terms
+from gate.domain.calendar import Anchor, coming_periods, period_containing
+from gate.domain.errors import BadArgument
+from gate.domain.limits import CREDITS_MAX
+from gate.domain.operations import CreditChange, Operation, OperationContent
+from gate.ledger.organizations import NewOrganization, SubscriptionStatus, first_allowance
+from gate.ledger.plans import Plan, PlanVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +25,9 @@ DOMAIN = "example.com"
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9.-]+")
 _ID_LENGTH_MAX = 128
 #: Of the pack that org_pack bought: within the month or not, it is used first if it ends first.
-_PACK_LIFETIME = timedelta(days=2)
-#: Terms of an organization that only somebody's mbox knows: enough not to end the run.
-_STRANGER_CREDITS = 1_000_000
-_STRANGER_RATE_PER_SECOND = 1_000
+_PACK_LIFETIME: Final = timedelta(days=2)
+_MONTHS: Final = Anchor(day=1, timezone="UTC")
+_FREE_CREDITS: Final = "100"
 
 
 def refuse_production(environ: Mapping[str, str]) -> None:
@@ -32,51 +37,72 @@ def refuse_production(environ: Mapping[str, str]) -> None:
 
 
 class Demo(NamedTuple):
-    """An account to load, and in a few words what it shows."""
+    """An organization, and in a few words what it shows. `rollover` and `pack`: credits that it has
+    beside its plan's, carried over and bought."""
 
-    state: AccountState
+    organization_id: str
     shows: str
+    plan: Plan
+    status: SubscriptionStatus = "active"
+    rollover: int = 0
+    pack: int = 0
 
 
-def demo_organizations(now: datetime) -> dict[str, Demo]:
-    """All of them by id. Their periods are calendar months in UTC, known for most of a year."""
-    demos = (
-        Demo(_monthly(now, 5_000, AccountState("org_demo", rate_per_second=500)), "healthy"),
-        Demo(_monthly(now, 25, AccountState("org_small", rate_per_second=500)), "25 a month"),
-        Demo(_monthly(now, 1_000, AccountState("org_slow", rate_per_second=20)), "20 a second"),
-        Demo(
-            _monthly(now, 1_000, AccountState("org_paused", rate_per_second=500, status="paused")),
-            "paused",
-        ),
-        Demo(
-            _monthly(
-                now,
-                12,
-                AccountState(
-                    "org_pack",
-                    rate_per_second=500,
-                    overage_limit=40,
-                    max_rollover_credits=20,
-                    grants=[
-                        Grant(kind="rollover", credits=8),
-                        Grant(kind="purchased", credits=10, expires_at=now + _PACK_LIFETIME),
-                    ],
-                ),
-            ),
-            "rollover, pack, overage",
-        ),
+def free_plan(environ: Mapping[str, str]) -> Plan:
+    """What organizations begin with: INITIAL_CREDITS a month. Raises BadArgument."""
+    text = environ.get("INITIAL_CREDITS", "").strip() or _FREE_CREDITS
+    if not text.isascii() or not text.isdigit() or int(text) > CREDITS_MAX:
+        raise BadArgument("INITIAL_CREDITS", text, "a whole number from 0 to 2^52")
+    return Plan(
+        id="pln_free", name="Free", monthly_credits=int(text), terms=Terms(rate_per_second=50)
     )
-    return {demo.state.organization_id: demo for demo in demos}
+
+
+def demo_organizations() -> dict[str, Demo]:
+    """All of them by id."""
+    pack_plan = Plan(
+        id="pln_demo_12",
+        name="Demo 12, overage and rollover",
+        monthly_credits=12,
+        terms=Terms(rate_per_second=500, overage_limit=40, max_rollover_credits=20),
+        base_price_usd=Decimal("9.00"),
+        overage_price_per_email=Decimal("0.002"),
+    )
+    demos = (
+        Demo("org_demo", "healthy", _plan(5_000)),
+        Demo("org_small", "25 a month", _plan(25)),
+        Demo("org_slow", "20 a second", _plan(1_000, rate_per_second=20)),
+        Demo("org_paused", "paused", _plan(1_000), status="paused"),
+        Demo("org_pack", "rollover, pack, overage", pack_plan, rollover=8, pack=10),
+    )
+    return {demo.organization_id: demo for demo in demos}
 
 
 def stranger(organization_id: str) -> Demo:
-    """An organization that is in the mail and not among the demo's."""
-    state = AccountState(
-        organization_id,
-        rate_per_second=_STRANGER_RATE_PER_SECOND,
-        grants=[Grant(kind="base", credits=_STRANGER_CREDITS)],
+    """An organization that is in the mail and not among the demo's: with enough of everything not
+    to end the run."""
+    return Demo(organization_id, "default terms", _plan(1_000_000, rate_per_second=1_000))
+
+
+def newcomer(demo: Demo, version: PlanVersion, now: datetime, partition: int) -> NewOrganization:
+    """The organization as it begins: in this month of UTC, the months after it known for most of a
+    year, and what it has to be given."""
+    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    period = period_containing(_MONTHS, month, now)
+    name = demo.organization_id.removeprefix("org_")
+    return NewOrganization(
+        id=demo.organization_id,
+        partition=partition,
+        plan_id=demo.plan.id,
+        terms=version.terms,
+        status=demo.status,
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+        coming=coming_periods(_MONTHS, month, period.number, COMING_MAX, version.monthly_credits),
+        operations=_operations(demo, version, now),
+        name=name,
+        billing_email=f"billing@{name}.{DOMAIN}",
     )
-    return Demo(state, "default terms")
 
 
 def organization_of(domain: str) -> str:
@@ -86,21 +112,41 @@ def organization_of(domain: str) -> str:
     return f"org_{name or 'unknown'}"[:_ID_LENGTH_MAX]
 
 
-def _monthly(now: datetime, allowance: int, state: AccountState) -> AccountState:
-    """`state` within this month, its allowance given, and the months after it."""
-    starts = [_month_start(now, months) for months in range(COMING_MAX + 2)]
-    return replace(
-        state,
-        grants=[*state.grants, Grant(kind="base", credits=allowance)],
-        starts_at=starts[0],
-        ends_at=starts[1],
-        coming=[
-            ComingPeriod(period_no=number, ends_at=ends_at, allowance=allowance)
-            for number, ends_at in enumerate(starts[2:], start=2)
-        ],
+def _plan(monthly_credits: int, *, rate_per_second: int = 500) -> Plan:
+    return Plan(
+        id=f"pln_demo_{monthly_credits}_{rate_per_second}",
+        name=f"Demo {monthly_credits:,}, {rate_per_second:,} a second",
+        monthly_credits=monthly_credits,
+        terms=Terms(rate_per_second=rate_per_second),
+        base_price_usd=Decimal("19.00"),
     )
 
 
-def _month_start(now: datetime, months: int) -> datetime:
-    year, month = divmod(now.year * 12 + now.month - 1 + months, 12)
-    return datetime(year, month + 1, 1, tzinfo=UTC)
+def _operations(demo: Demo, version: PlanVersion, now: datetime) -> list[Operation]:
+    operations = []
+    if demo.rollover:
+        change = CreditChange(entry="rollover_applied", source="rollover", credits=demo.rollover)
+        operations.append(_operation(demo, "rollover", change, period_no=1))
+    if demo.pack:
+        change = CreditChange(
+            entry="credit_purchased",
+            source="purchased",
+            credits=demo.pack,
+            expires_at=now + _PACK_LIFETIME,
+        )
+        operations.append(_operation(demo, "pack", change))
+    if version.monthly_credits:
+        operations.append(first_allowance(demo.organization_id, version.monthly_credits))
+    return operations
+
+
+def _operation(
+    demo: Demo, kind: str, change: CreditChange, *, period_no: int | None = None
+) -> Operation:
+    return Operation(
+        organization_id=demo.organization_id,
+        id=f"{kind}_1",
+        kind=kind,
+        content=OperationContent(changes=(change,)),
+        period_no=period_no,
+    )

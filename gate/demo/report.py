@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.table import Table
@@ -11,20 +11,24 @@ from rich.table import Table
 from gate.demo.progress import reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from gate.demo.books import Books
     from gate.demo.tally import Tally
 
-#: For files and pipes, which have no width of their own.
-_WIDTH_PIPED = 140
+#: What a table for a person may take, also in files and pipes, which have no width of their own.
+_WIDTH_MAX: Final = 120
+_ORGANIZATION_WIDTH_MAX: Final = 24
+_SHOWS_WIDTH_MAX: Final = 14
 
-_NUMBERS = ("before", "other", "spent", "after", "held", "letters", "sent", "refused", "not sent")
-_LEGEND = """
-Credits: before + other − spent = after. Letters = sent + refused + not sent.
-Adds up: what the sender counted, what the account says, what its journal moved."""
+_LETTERS: Final = ("letters", "sent", "refused")
+_CREDITS: Final = ("before", "other", "spent", "after", "ledger")
+_LEGEND: Final = """
+Denied: letters that were not sent, and throttles that were waited for.
+Credits: before + other − spent = after; ledger is what the account's entries add up to.
+Agree: what the sender counted, what the live account says, what the ledger has booked."""
 
 
 def print_report(
@@ -32,56 +36,63 @@ def print_report(
     tallies: Mapping[str, Tally],
     books: Mapping[str, Books],
     shows: Mapping[str, str],
-    mistakes: list[str],
+    mistakes: Sequence[str],
 ) -> None:
     """Prints a row for each organization of `books` and their sum, then every mistake."""
-    if not console.is_terminal:
-        console.width = _WIDTH_PIPED
-    rows = {one: _numbers(tallies[one], books[one]) for one in books}
-    table = _table(show_footer=True)
-    table.add_column("organization", "all", no_wrap=True)
-    for name, column in zip(_NUMBERS, zip(*rows.values(), strict=True), strict=True):
-        table.add_column(name, _number(sum(column)), justify="right")
-    table.add_column("adds up", "no" if mistakes else "yes")
-    why = _table()
-    for name in ("organization", "shows", "denied on the way", "not sent because"):
-        why.add_column(name)
-    for one, numbers in rows.items():
-        table.add_row(one, *map(_number, numbers), "no" if books[one].mistakes else "yes")
-        why.add_row(one, shows[one], reasons(tallies[one].denied), reasons(_not_sent(tallies[one])))
-    console.print("", why, "", table, sep="\n")
+    if not console.is_terminal or console.width > _WIDTH_MAX:
+        console.width = _WIDTH_MAX
+    letters = {one: _letters(tallies[one]) for one in books}
+    credits = {one: _credits(closed) for one, closed in books.items()}
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_footer=True
+    )
+    table.add_column(
+        "organization", "all", max_width=_ORGANIZATION_WIDTH_MAX, overflow="fold", min_width=12
+    )
+    table.add_column("shows", max_width=_SHOWS_WIDTH_MAX)
+    _add_numbers(table, _LETTERS, letters)
+    table.add_column("denied")
+    _add_numbers(table, _CREDITS, credits)
+    table.add_column("agree", "no" if mistakes else "yes")
+    for one, closed in books.items():
+        table.add_row(
+            one,
+            shows[one],
+            *map(_number, letters[one]),
+            reasons(_denied(tallies[one])),
+            *map(_number, credits[one]),
+            "no" if closed.mistakes else "yes",
+        )
+    console.print("", table, sep="\n")
     console.print(_LEGEND)
     for mistake in mistakes:
         console.print(f"Does not add up: {mistake}.", style="red", soft_wrap=True)
 
 
-def _table(*, show_footer: bool = False) -> Table:
-    return Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-        show_footer=show_footer,
-    )
+def _add_numbers(table: Table, names: Sequence[str], rows: Mapping[str, tuple[int, ...]]) -> None:
+    for name, column in zip(names, zip(*rows.values(), strict=True), strict=True):
+        table.add_column(name, _number(sum(column)), justify="right", no_wrap=True)
 
 
 def _number(number: int) -> str:
     return f"{number:,}".replace("-", "−")
 
 
-def _numbers(tally: Tally, books: Books) -> tuple[int, ...]:
+def _letters(tally: Tally) -> tuple[int, ...]:
+    return tally.letters, tally.sent, tally.refused
+
+
+def _credits(books: Books) -> tuple[int, ...]:
     return (
-        books.before.posted,
+        books.before.live.posted,
         books.other,
         books.spent,
-        books.after.posted,
-        books.after.held,
-        tally.letters,
-        tally.sent,
-        tally.refused,
-        _not_sent(tally).total(),
+        books.after.live.posted,
+        books.booked,
     )
 
 
-def _not_sent(tally: Tally) -> Counter[str]:
-    return tally.skipped + Counter({"settled before": tally.repeated})
+def _denied(tally: Tally) -> Counter[str]:
+    """Letters that were not sent, by reason, and how often others were to wait for the rate."""
+    waited = {reason: n for reason, n in tally.denied.items() if reason.startswith("throttled")}
+    return tally.skipped + Counter(waited) + Counter({"settled before": tally.repeated})

@@ -1,156 +1,222 @@
-"""The demo: loads organizations, sends their mail, proves that everything adds up."""
+"""The demo: records organizations, sends their mail, proves that everything adds up."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gate.client.gate import Gate
-from gate.client.hold import ask_again
-from gate.demo.books import Books, close_books, last_entry_id, read_account, read_journals
+from gate.demo.books import Books, close_books, read_ledger, verify_chains
 from gate.demo.organizations import demo_organizations, stranger
 from gate.demo.progress import showing, summary
 from gate.demo.report import print_report
+from gate.demo.seed import seed
 from gate.demo.sender import Sender
 from gate.demo.sink import Sink
 from gate.demo.smtp import Mailer
+from gate.demo.standing import Waiting, until_agreed, until_booked
+from gate.demo.stopping import unless_stopped
 from gate.demo.tally import Figures, Tally
 from gate.domain.errors import GateError
 from gate.domain.ids import new_id
+from gate.ledger.pool import open_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from gate.demo.mbox import Letter, Mbox
     from gate.demo.organizations import Demo
-    from gate.hot.commands.peek import Account
+    from gate.demo.seed import Place
+    from gate.demo.standing import Standing
+    from gate.ledger.connection import Pool
 
-#: Organizations that are loaded, or send, at once.
-_AT_ONCE = 64
+#: Organizations that send at once.
+_AT_ONCE: Final = 64
+#: Organizations whose chain of entries is verified, those with most letters.
+_CHAINS_MAX: Final = 20
+_POOL_SIZE: Final = 2
 
 
 class Ended(NamedTuple):
-    """How a run ended; `stopped`: `stop` was set. `busiest`: who had most letters, to look at."""
+    """How a run ended; `stopped`: `stop` was set. To look at: `busiest`, who had most letters, and
+    `letter`, the id of one that was sent, empty if none was."""
 
     adds_up: bool
     stopped: bool
     busiest: str
+    letter: str
+
+
+class Mail(NamedTuple):
+    """An mbox that was read: its letters by organization, and what is known of these."""
+
+    mbox: Mbox
+    letters: Mapping[str, Sequence[Letter]]
+    demos: Mapping[str, Demo]
+
+
+class Talk(NamedTuple):
+    """Where the table goes, and where what happens meanwhile."""
+
+    out: Console
+    err: Console
+
+    def tell(self, line: str) -> None:
+        """A line of what happens."""
+        self.err.print(line, soft_wrap=True)
+
+
+def read_mail(mbox: Mbox, talk: Talk) -> Mail:
+    """Sorts the letters; a large mbox takes a while, and says so. The demo's organizations are
+    there without letters too."""
+    letters: dict[str, list[Letter]] = {}
+    told = monotonic()
+    for letter in mbox.letters():
+        letters.setdefault(letter.organization_id, []).append(letter)
+        if monotonic() - told > 1:
+            told = monotonic()
+            talk.tell(f"reading {mbox.path}: message {letter.position + 1:,} of {len(mbox):,}")
+    count = sum(map(len, letters.values()))
+    talk.tell(f"{mbox.path}: {len(mbox):,} messages, {count:,} letters")
+    demos = demo_organizations()
+    return Mail(mbox, letters, demos | {one: stranger(one) for one in letters if one not in demos})
+
+
+async def prepare(
+    place: Place,
+    demos: Mapping[str, Demo],
+    talk: Talk,
+    *,
+    environ: Mapping[str, str],
+    now: datetime | None = None,
+) -> None:
+    """Makes the tables and records plans and organizations, where they are missing.
+
+    A reconciler gives them their credits. Raises GateError.
+    """
+    await seed(
+        place, demos.values(), environ=environ, now=now or datetime.now(UTC), report=talk.tell
+    )
 
 
 async def run_demo(
-    redis_url: str,
-    mbox: Mbox,
-    *,
-    partitions: int,
-    stop: asyncio.Event,
-    out: Console,
-    err: Console,
-    run_id: str | None = None,
-) -> Ended:
-    """Runs the demo once: progress on `err`, the table on `out`. `partitions` is for a Redis that
-    has no accounts yet. `stop` ends it early and in order. Raises GateError."""
-    letters = _read(mbox, err)
-    demos = demo_organizations(datetime.now(UTC))
-    demos |= {one: stranger(one) for one in letters if one not in demos}
-    run_id = run_id or new_id("run")
-    figures = Figures()
-    figures.tallies = {one: Tally(letters=len(letters.get(one, ()))) for one in demos}
+    place: Place, mail: Mail, talk: Talk, stop: asyncio.Event, *, run_id: str | None = None
+) -> Ended | None:
+    """Runs the demo once beside a reconciler: progress and the table go to `talk`. `stop` ends it
+    early and in order; None: before anything was sent. Raises GateError."""
+    run = _Run(place, mail, talk, stop, run_id or new_id("run"))
     try:
-        async with Gate.connect(redis_url, partitions=partitions, client_name="demo") as gate:
-            before = await _load(gate, demos)
-            journals = {one: gate.caller.keys_of(one).journal for one in demos}
-            since = {key: await last_entry_id(gate, key) for key in set(journals.values())}
-            start = monotonic()
-            async with Sink() as sink, Mailer(sink.address) as mailer, showing(figures, err):
-                await _send(gate, mailer, mbox, figures, letters, run_id, stop)
-            seconds = monotonic() - start
-            books = await _close(gate, figures, before, since, run_id)
+        return await run.run()
     except BaseExceptionGroup as group:
         raise _first(group) from group
-    mistakes = [mistake for closed in books.values() for mistake in closed.mistakes]
-    if sink.accepted != figures.total("sent"):
-        mistakes.append(f"the sink took {sink.accepted:,}, {figures.total('sent'):,} were sent")
-    out.print(summary(figures, seconds).strip(), soft_wrap=True)
-    shown = {one: closed for one, closed in books.items() if one in letters} or books
-    print_report(out, figures.tallies, shown, {o: d.shows for o, d in demos.items()}, mistakes)
-    busiest = max(figures.tallies, key=lambda one: figures.tallies[one].letters)
-    return Ended(not mistakes, stop.is_set(), busiest)
 
 
-def _read(mbox: Mbox, err: Console) -> dict[str, list[Letter]]:
-    """The letters of the mbox by organization; a large one takes a while, and says so."""
-    found: dict[str, list[Letter]] = {}
-    told = monotonic()
-    for letter in mbox.letters():
-        found.setdefault(letter.organization_id, []).append(letter)
-        if monotonic() - told > 1:
-            told = monotonic()
-            err.print(f"reading {mbox.path}: message {letter.position + 1:,} of {len(mbox):,}")
-    count = sum(map(len, found.values()))
-    err.print(f"{mbox.path}: {len(mbox):,} messages, {count:,} letters", soft_wrap=True)
-    return found
+class _Run:
+    """One run."""
 
+    def __init__(
+        self, place: Place, mail: Mail, talk: Talk, stop: asyncio.Event, run_id: str
+    ) -> None:
+        self._place = place
+        self._mail = mail
+        self._talk = talk
+        self._stop = stop
+        self._run_id = run_id
+        self._figures = Figures()
+        self._figures.tallies = {
+            one: Tally(letters=len(mail.letters.get(one, ()))) for one in mail.demos
+        }
 
-async def _load(gate: Gate, demos: dict[str, Demo]) -> dict[str, Account]:
-    """Puts the organizations into Redis that are not there, and reads where all stand."""
-    slots = asyncio.Semaphore(_AT_ONCE)
+    async def run(self) -> Ended | None:
+        place, figures = self._place, self._figures
+        pool = await open_pool(place.database_url, application_name="gate demo", size=_POOL_SIZE)
+        try:
+            async with Gate.connect(
+                place.redis_url,
+                database_url=place.database_url,
+                partitions=place.partitions,
+                client_name="demo",
+            ) as gate:
+                before = await unless_stopped(self._stop, self._before(gate, pool))
+                if before is None:
+                    return None
+                start = monotonic()
+                async with Sink() as sink, Mailer(sink.address) as mailer:
+                    async with showing(figures, self._talk.err):
+                        await self._send(gate, mailer)
+                seconds = monotonic() - start
+                books = await self._close(gate, pool, before)
+        finally:
+            await pool.close()
+        mistakes = [mistake for closed in books.values() for mistake in closed.mistakes]
+        if sink.accepted != figures.total("sent"):
+            mistakes.append(f"the sink took {sink.accepted:,}, {figures.total('sent'):,} were sent")
+        self._talk.out.print(summary(figures, seconds).strip(), soft_wrap=True)
+        self._report(books, mistakes)
+        busiest = self._busiest()[0]
+        return Ended(not mistakes, self._stop.is_set(), busiest, figures.tallies[busiest].last_sent)
 
-    async def load(organization_id: str, demo: Demo) -> Account:
-        async with slots:
-            await ask_again(lambda: gate.load(demo.state))
-            return await read_account(gate, organization_id)
+    async def _before(self, gate: Gate, pool: Pool) -> dict[str, Standing]:
+        """Where all organizations stand once they have been given what they are to have."""
+        await until_booked(pool, self._mail.demos, self._waiting())
+        return await until_agreed(gate, pool, self._mail.demos, self._waiting())
 
-    async with asyncio.TaskGroup() as group:
-        tasks = {one: group.create_task(load(one, demo)) for one, demo in demos.items()}
-    return {one: task.result() for one, task in tasks.items()}
+    async def _send(self, gate: Gate, mailer: Mailer) -> None:
+        slots = asyncio.Semaphore(_AT_ONCE)
 
+        async def send(organization_id: str, own: Sequence[Letter]) -> None:
+            sender = Sender(
+                gate,
+                mailer,
+                self._mail.mbox,
+                self._figures,
+                organization_id=organization_id,
+                run_id=self._run_id,
+                stop=self._stop,
+            )
+            async with slots:
+                await sender.send(own)
 
-async def _send(
-    gate: Gate,
-    mailer: Mailer,
-    mbox: Mbox,
-    figures: Figures,
-    letters: dict[str, list[Letter]],
-    run_id: str,
-    stop: asyncio.Event,
-) -> None:
-    slots = asyncio.Semaphore(_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for organization_id, own in self._mail.letters.items():
+                group.create_task(send(organization_id, own))
 
-    async def send(organization_id: str, own: Sequence[Letter]) -> None:
-        sender = Sender(
-            gate,
-            mailer,
-            mbox,
-            figures,
-            organization_id=organization_id,
-            run_id=run_id,
-            stop=stop,
+    async def _close(
+        self, gate: Gate, pool: Pool, before: Mapping[str, Standing]
+    ) -> dict[str, Books]:
+        after = await until_agreed(gate, pool, before, self._waiting())
+        ledger = await read_ledger(pool, before, after, self._run_id)
+        chains = await verify_chains(self._place.database_url, self._busiest()[:_CHAINS_MAX])
+        return {
+            one: close_books(
+                before[one],
+                after[one],
+                ledger[one]._replace(faults=chains.get(one, ())),
+                tally,
+            )
+            for one, tally in self._figures.tallies.items()
+        }
+
+    def _report(self, books: Mapping[str, Books], mistakes: Sequence[str]) -> None:
+        shown = {one: closed for one, closed in books.items() if one in self._mail.letters}
+        print_report(
+            self._talk.out,
+            self._figures.tallies,
+            shown or books,
+            {one: demo.shows for one, demo in self._mail.demos.items()},
+            mistakes,
         )
-        async with slots:
-            await sender.send(own)
 
-    async with asyncio.TaskGroup() as group:
-        for organization_id, own in letters.items():
-            group.create_task(send(organization_id, own))
+    def _busiest(self) -> list[str]:
+        """Organizations, those with most letters first."""
+        return sorted(self._mail.demos, key=lambda one: -self._figures.tallies[one].letters)
 
-
-async def _close(
-    gate: Gate,
-    figures: Figures,
-    before: dict[str, Account],
-    since: dict[bytes, str],
-    run_id: str,
-) -> dict[str, Books]:
-    after = {one: await read_account(gate, one) for one in before}
-    deltas = await read_journals(gate, since)
-    return {
-        one: close_books(before[one], after[one], deltas.get(one, ()), tally, run_id)
-        for one, tally in figures.tallies.items()
-    }
+    def _waiting(self) -> Waiting:
+        return Waiting(self._stop, self._talk.tell)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

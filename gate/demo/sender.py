@@ -1,5 +1,6 @@
 """A real sender: reserves before a letter leaves, commits when it was taken, releases when not.
 
+Each of these says what it is about, so that the ledger knows of every message what became of it.
 The id of a hold is made of the run and the letter. So a run that is started again under its id
 neither sends nor pays twice what was settled, and another run is another sending.
 """
@@ -9,7 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from gate.client.hold import ask_again
+from gate.demo.tally import STOPPED
 from gate.domain.outcomes import (
     Committed,
     Insufficient,
@@ -28,9 +32,6 @@ if TYPE_CHECKING:
     from gate.demo.smtp import Mailer, Verdict
     from gate.demo.tally import Figures
     from gate.domain.outcomes import Denial, ReserveOutcome
-
-#: Why a letter was skipped that nobody denied.
-STOPPED = "stopped"
 
 #: Letters of one organization on their way at once.
 _UNDER_WAY_MAX = 8
@@ -69,6 +70,7 @@ class Sender:
         self._slots = asyncio.Semaphore(_UNDER_WAY_MAX)
         self._under_way: set[asyncio.Task[None]] = set()
         self._to_record: list[Send] = []
+        self._duplicates = 0
 
     async def send(self, letters: Iterable[Letter]) -> None:
         """Brings every letter to an end. Raises GateError where Redis stays away, in a group."""
@@ -86,7 +88,7 @@ class Sender:
     async def _admit(self, letter: Letter) -> Reserved | None:
         """A hold for the letter; None if there is none to be had, which is counted."""
         while not self._denied_for_good and not self._stop.is_set():
-            outcome = await ask_again(lambda: self._reserve(self._id(letter)))
+            outcome = await ask_again(lambda: self._reserve(letter))
             if isinstance(outcome, Reserved):
                 self._figures.admitted += 1
                 return outcome
@@ -125,6 +127,7 @@ class Sender:
         )
         if isinstance(outcome, Committed):
             self._tally.sent += 1
+            self._tally.last_sent = hold.hold_id
             self._tally.spent += outcome.spent
         else:
             outcome.raise_if_denied()
@@ -144,6 +147,10 @@ class Sender:
         if reason == STOPPED:
             return
         send = self._send(letter, credits=0, skip_reason=letter.skip or "over_limit")
+        if letter.skip == "duplicate":
+            # It has the id of the letter that it repeats, of which there is other news.
+            self._duplicates += 1
+            send = replace(send, send_id=f"{send.send_id}.{self._duplicates}")
         self._to_record.append(send)
         if len(self._to_record) == _RECORDED_AT_ONCE:
             await self._record()
@@ -160,8 +167,13 @@ class Sender:
             send_id=self._id(letter), recipient=letter.recipient, subject=letter.subject, **more
         )
 
-    async def _reserve(self, hold_id: str) -> ReserveOutcome:
-        asking = self._gate.reserve(self._organization_id, hold_id=hold_id, ttl_ms=_TTL_MS)
+    async def _reserve(self, letter: Letter) -> ReserveOutcome:
+        asking = self._gate.reserve(
+            self._organization_id,
+            hold_id=self._id(letter),
+            ttl_ms=_TTL_MS,
+            sends=[self._send(letter)],
+        )
         return await self._figures.reserve.measure(asking)
 
     def _id(self, letter: Letter) -> str:

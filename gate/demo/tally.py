@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+#: Why a letter was skipped that nobody denied.
+STOPPED = "stopped"
+
 #: Calls that percentiles are of: so many are sorted quickly enough to be shown all the time.
 _CALLS_KEPT = 20_000
 
@@ -22,7 +25,8 @@ class Tally:
 
     `denied`: denials by reason, however often a letter was denied; `skipped`: by reason, what was
     never offered; `repeated`: what an earlier start of this run had settled; `deferred`: tries that
-    were to be repeated; `spent`: credits that the commits said.
+    were to be repeated; `spent`: credits that the commits said; `last_sent`: the hold of the letter
+    that was sent last.
     """
 
     letters: int = 0
@@ -31,6 +35,7 @@ class Tally:
     repeated: int = 0
     deferred: int = 0
     spent: int = 0
+    last_sent: str = ""
     denied: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 

@@ -166,7 +166,7 @@ def _read_more(more: bytes) -> tuple[str, str, bytes, tuple[str, ...]]:
     if position != len(more):
         raise ValueError("field m has another length than it says")
     expired = tuple(_text(texts[3]).split("\n")) if texts[3] else ()
-    return _text(texts[0]), _text(texts[1]), texts[2], expired
+    return _shown(texts[0]), _shown(texts[1]), texts[2], expired
 
 
 def _text(raw: bytes) -> str:
@@ -174,6 +174,11 @@ def _text(raw: bytes) -> str:
     if "\0" in text:
         raise ValueError("text with NUL")
     return text
+
+
+def _shown(raw: bytes) -> str:
+    """Text that is kept for people: what PostgreSQL cannot keep of it must not hold up credits."""
+    return raw.decode(errors="replace").replace("\0", "\ufffd")
 
 
 def _whole(number: float) -> int:

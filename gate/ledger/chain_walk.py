@@ -123,8 +123,10 @@ class ChainWalk:
             self._add(number, "form", "entries are numbered from 1")
             return
         befores = self._befores if number == self._last_no + 1 else ()
-        entry = next((one for one in group if fits_behind(one, befores) is not None), group[0])
+        entry = group[0]
         if same > 1:
+            fitting = (one for one in group if fits_behind(one, befores) is not None)
+            entry = next(fitting, entry)
             alike = all(one == group[0] for one in group)
             what = "the same row" if alike else "rows that differ"
             self._add(number, "duplicated", f"stands in the ledger {same} times, as {what}")

@@ -95,7 +95,9 @@ def fits_behind(entry: Entry, befores: Sequence[bytes]) -> int | None:
 
 
 def malformed(entry: Entry) -> Iterable[str]:
-    """Sentences on what booking never writes, and the digest does not tell."""
+    """Sentences on what booking never writes, and the digest does not tell.
+
+    An infinite instant comes as one without a timezone."""
     for name in _OPTIONAL_TEXTS:
         if getattr(entry, name) == "":
             yield f"{name} was edited: an empty text is never booked"
@@ -114,7 +116,7 @@ def malformed(entry: Entry) -> Iterable[str]:
     made = made_at(entry.id)
     if made is None:
         yield f"id was edited: {entry.id!r} is no id of an entry"
-    elif abs(made - entry.booked_at) > _BOOKING_TAKES:
+    elif entry.booked_at.tzinfo is None or abs(made - entry.booked_at) > _BOOKING_TAKES:
         yield (
             f"id or booked_at was edited: the id was made at {made:%Y-%m-%d %H:%M:%S}, "
             f"booked_at is {entry.booked_at:%Y-%m-%d %H:%M:%S}"

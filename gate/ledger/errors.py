@@ -58,6 +58,10 @@ def translate(error: Exception) -> GateError:
     """The failure that `error` of the client stands for."""
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate)
+        if isinstance(error, asyncpg.CheckViolationError) and not error.constraint_name:
+            # No constraint of a table: a partition was attached while the row was on its way into
+            # the default one.
+            return Unavailable("busy", f"PostgreSQL: {error}")
         for length in (5, 3, 2):
             if reason := _PASSING.get(state[:length]):
                 return Unavailable(reason, f"PostgreSQL: {error}")

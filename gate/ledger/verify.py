@@ -5,7 +5,7 @@ Reads pages in snapshots of their own, beside booking, and keeps one page in mem
 
 from __future__ import annotations
 
-from datetime import UTC, date
+from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gate.domain.errors import GateError
@@ -182,13 +182,13 @@ class _Verification:
         gone = [
             table.day for table in self._tables if table.parent == _LEDGER and not table.attached
         ]
-        if first is not None and any(day < _day(first) for day in gone):
+        if first is not None and any(day < first.booked_at.date() for day in gone):
             return True
         if first is None and gone:
             return True
         if end is None or not days:
             return False
-        return end.created_at.astimezone(UTC).date() < min(days)
+        return end.created_at.date() < min(days)
 
     def _tell(self, findings: list[Finding]) -> None:
         for finding in findings:
@@ -197,10 +197,6 @@ class _Verification:
             else:
                 self._detached += 1
             self._report(finding)
-
-
-def _day(entry: Entry) -> date:
-    return entry.booked_at.astimezone(UTC).date()
 
 
 def _without_last_number(rows: list[Entry]) -> list[Entry]:

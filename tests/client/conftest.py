@@ -1,16 +1,30 @@
-"""A gate on real Redis in which org_a has 1,000 credits."""
+"""A gate on real Redis in which org_a has 1,000 credits, and databases to load accounts from."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from gate import Gate
+from tests.ledger.conftest import (  # noqa: F401
+    connection,
+    database_url,
+    make_database,
+    migrated_template,
+    postgres_server,
+)
 from tests.support.accounts import account
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+@pytest.fixture(autouse=True)
+def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a test that says so loads from PostgreSQL."""
+    monkeypatch.delenv("PG_URL", raising=False)
 
 
 @pytest_asyncio.fixture

@@ -234,7 +234,8 @@ async def test_hold_context__refuses_before_the_body(
         ("connect_timeout_ms", [0, -1, 1.5, "2", True, None]),
         ("client_name", ["", "two words", "line\n", 7, None]),
         ("loader", [7, "loader"]),
-        ("database_url", ["postgresql://127.0.0.1/gate"]),
+        ("load_timeout_ms", [0, -1, 1.5, "2", True, None]),
+        ("database_url", [7, b"postgresql://127.0.0.1/gate", "127.0.0.1:5432", "http://s3cret@h"]),
         ("redis_url", [7, b"redis://127.0.0.1", ["redis://127.0.0.1"]]),
     ],
 )

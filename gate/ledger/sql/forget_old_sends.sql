@@ -2,4 +2,4 @@
 --
 -- $1 keep_days  integer
 -- -> name text
-SELECT name FROM forget_sends((now() AT TIME ZONE 'UTC')::date - $1) AS name;
+SELECT name FROM forget_sends((now() AT TIME ZONE 'UTC')::date - $1::integer) AS name;

@@ -22,8 +22,8 @@ WITH mine AS (
     WHERE partition IN (SELECT partition FROM numbered WHERE number > $4)
 ), expired AS (
     SELECT partition FROM partition_lease
-    WHERE owner <> $1 AND expires_at < clock_timestamp() AND partition < $3
-    ORDER BY partition LIMIT greatest(0, $4 - (SELECT count(*) FROM mine))
+    WHERE owner <> $1 AND expires_at < clock_timestamp() AND partition < $3::integer
+    ORDER BY partition LIMIT greatest(0, $4::integer - (SELECT count(*) FROM mine))
     FOR UPDATE SKIP LOCKED
 ), taken_over AS (
     UPDATE partition_lease
@@ -34,7 +34,7 @@ WITH mine AS (
     SELECT number::smallint AS partition FROM generate_series(0, $3 - 1) AS number
     WHERE NOT EXISTS (SELECT FROM partition_lease WHERE partition = number)
     ORDER BY number
-    LIMIT greatest(0, $4 - (SELECT count(*) FROM mine) - (SELECT count(*) FROM expired))
+    LIMIT greatest(0, $4::integer - (SELECT count(*) FROM mine) - (SELECT count(*) FROM expired))
 ), taken AS (
     INSERT INTO partition_lease (partition, owner, expires_at)
     SELECT partition, $1, clock_timestamp() + make_interval(secs => $2) FROM unowned

@@ -10,4 +10,4 @@ SELECT left(relname, -10)::text AS parent,
 FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
   AND relname ~ '^(credit_ledger|email_send)_p\d{8}$'
-ORDER BY parent COLLATE "C", day
+ORDER BY relname COLLATE "C"

@@ -7,11 +7,11 @@
     SELECT partition, organization_id FROM account
     WHERE ends_at <= now() AND jsonb_array_length(coming) > 0 AND repair_state = 'ok' AND epoch > 0
       AND partition = ANY ($1)
-    LIMIT $2
+    LIMIT $2::integer
 ) UNION (
     SELECT a.partition, a.organization_id
     FROM account_grant g JOIN account a USING (organization_id)
     WHERE g.expires_at <= now() AND g.credits_left > 0 AND a.repair_state = 'ok' AND a.epoch > 0
       AND a.partition = ANY ($1)
-    LIMIT $2
+    LIMIT $2::integer
 )

@@ -20,4 +20,4 @@ LEFT JOIN LATERAL (
 ) last ON true
 WHERE a.partition = $1 AND a.repair_state = 'reloading'
 ORDER BY a.last_delta_at DESC NULLS LAST
-LIMIT $2
+LIMIT $2::integer

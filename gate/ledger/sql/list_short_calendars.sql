@@ -17,4 +17,4 @@ WHERE a.partition = ANY ($1) AND a.ends_at IS NOT NULL AND jsonb_array_length(a.
       WHERE o.organization_id = a.organization_id AND o.status IN ('pending', 'applied')
         AND o.content ? 'coming'
   )
-LIMIT $2
+LIMIT $2::integer

@@ -13,4 +13,4 @@ FROM operation o JOIN account a USING (organization_id)
 WHERE o.status IN ('pending', 'applied') AND a.partition = ANY ($1)
   AND (o.status = 'pending' OR o.applied_at < now() - make_interval(secs => $2))
 ORDER BY o.organization_id, o.number
-LIMIT $3
+LIMIT $3::integer

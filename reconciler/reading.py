@@ -1,0 +1,232 @@
+"""What booking reads from PostgreSQL: cursors, accounts, and what the ledger knows of facts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from gate.domain.accounts import ComingPeriod, Terms
+from gate.domain.errors import BadArgument
+from gate.domain.limits import NEVER_MS
+from gate.domain.operations import Operation, content_of
+from gate.ledger.statement import load_statement
+from reconciler.batch import Known, KnownOperation, operation_fact, settlement_fact
+from reconciler.columns import columns, ms_of
+from reconciler.image import DAY_MS, Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from gate.ledger.connection import Connection
+
+#: An organization, and an operation or a fact of it.
+_Key = tuple[str, str]
+#: An organization, a settlement's id, its part.
+_Settlement = tuple[str, str, int]
+
+_REVERSAL: Final = "rev_"
+_FACT: Final = re.compile(r"settlement:(\d{1,10}):(.+)|operation:(.+)", re.DOTALL)
+#: Distinct terms and calendars, which thousands of accounts share.
+_SHARED_MAX: Final = 4096
+
+_terms_decoder = msgspec.json.Decoder(Terms)
+_coming_decoder = msgspec.json.Decoder(tuple[ComingPeriod, ...])
+
+
+class Cursor(NamedTuple):
+    """How far the journal of a partition is booked: id and digest of the last booked entry, and how
+    many were booked so far. `""` and `b""`: none of this journal is booked."""
+
+    entry_id: str
+    digest: bytes
+    deltas: int
+
+
+async def lock_cursors(connection: Connection, partitions: Sequence[int]) -> dict[int, Cursor]:
+    """The cursors of partitions, which nobody else moves until the transaction ends.
+
+    A partition without a cursor is given one, so that there is something to lock: every one that is
+    asked for is in the answer. Raises Unavailable, ContractError.
+    """
+    cursors = await _cursors(connection, "lock_cursors", partitions)
+    missing = sorted(set(partitions) - cursors.keys())
+    if missing:
+        await load_statement("start_cursors").execute(connection, missing)
+        cursors = await _cursors(connection, "lock_cursors", partitions)
+    return cursors
+
+
+async def read_cursors(connection: Connection, partitions: Sequence[int]) -> dict[int, Cursor]:
+    """The cursors of the partitions that have one. Raises Unavailable, ContractError."""
+    return await _cursors(connection, "read_cursors", partitions)
+
+
+async def read_images(connection: Connection, organization_ids: Sequence[str]) -> dict[str, Image]:
+    """The booked images of the organizations that have an account.
+
+    One whose terms or periods cannot be read is left out, as if it were not there: its deltas are
+    kept in quarantine, and those of others are booked. Raises Unavailable, ContractError.
+    """
+    images: dict[str, Image] = {}
+
+    def add_account(**row: Any) -> None:
+        try:
+            images[row["organization_id"]] = _image(**row)
+        except msgspec.ValidationError:
+            return
+
+    def add_grant(
+        organization_id: str, kind: str, expires_at: datetime | None, credits_left: int
+    ) -> None:
+        if image := images.get(organization_id):
+            ms = NEVER_MS if expires_at is None else ms_of(expires_at)
+            image.grants[kind, ms // DAY_MS] = (credits_left, ms)
+
+    ids = list(organization_ids)
+    await load_statement("read_accounts").fetch(connection, add_account, ids)
+    await load_statement("read_grants").fetch(connection, add_grant, ids)
+    return images
+
+
+async def read_known(
+    connection: Connection,
+    settlements: Sequence[tuple[str, str, int]],
+    operations: Sequence[tuple[str, str, str]],
+) -> Known:
+    """What the ledger of the last 35 days knows of settlements (organization_id, id, part) and of
+    operations (organization_id, id, reference).
+
+    An operation whose row is missing or cannot be read is not among `operations`. `looked_up` is
+    left to the caller. Raises Unavailable, ContractError.
+    """
+    known = Known()
+    keys = {(org, id) for org, id, _ in operations}
+    if keys:
+        known.operations = await _read_operations(connection, sorted(keys))
+    reversed_facts = {(org, fact) for org, id, fact in operations if id.startswith(_REVERSAL)}
+    more_settlements, more_keys = _by_kind(reversed_facts)
+    await _count(connection, {*settlements, *more_settlements}, keys | more_keys, known)
+    if known.standing:
+        await _take_reversed(connection, known.standing)
+    return known
+
+
+async def _cursors(
+    connection: Connection, statement: str, partitions: Sequence[int]
+) -> dict[int, Cursor]:
+    cursors: dict[int, Cursor] = {}
+
+    def add(partition: int, **rest: Any) -> None:
+        cursors[partition] = Cursor(**rest)
+
+    await load_statement(statement).fetch(connection, add, list(partitions))
+    return cursors
+
+
+def _image(
+    terms: str,
+    coming: str,
+    look_up_until: datetime | None,
+    sends_until: datetime | None,
+    last_delta_at: datetime | None,
+    loaded_at: datetime | None,
+    **rest: Any,
+) -> Image:
+    return Image(
+        terms=_terms(terms),
+        coming=_coming(coming),
+        look_up_until_ms=_ms(look_up_until),
+        sends_until_ms=_ms(sends_until),
+        last_delta_ms=_ms(last_delta_at),
+        loaded_ms=_ms(loaded_at),
+        grants={},
+        **rest,
+    )
+
+
+@lru_cache(_SHARED_MAX)
+def _terms(text: str) -> Terms:
+    return _terms_decoder.decode(text)
+
+
+@lru_cache(_SHARED_MAX)
+def _coming(text: str) -> tuple[ComingPeriod, ...]:
+    return _coming_decoder.decode(text)
+
+
+def _ms(at: datetime | None) -> int:
+    return 0 if at is None else ms_of(at)
+
+
+async def _read_operations(
+    connection: Connection, keys: Sequence[_Key]
+) -> dict[_Key, KnownOperation]:
+    operations: dict[_Key, KnownOperation] = {}
+
+    def add(content: object, status: str, **row: Any) -> None:
+        try:
+            operation = Operation(content=content_of(content), **row)
+        except BadArgument:
+            return
+        operations[operation.organization_id, operation.id] = KnownOperation(operation, status)
+
+    await load_statement("read_operations").fetch(connection, add, *columns(keys))
+    return operations
+
+
+async def _count(
+    connection: Connection, settlements: set[_Settlement], operations: set[_Key], known: Known
+) -> None:
+    """How many deltas book each fact, and from reversals up to what they reverse."""
+    above: set[_Key] = set()
+    seen: set[_Key] = set()
+
+    def add_settlement(organization_id: str, settlement_id: str, part: int, deltas: int) -> None:
+        known.standing[organization_id, settlement_fact(settlement_id, part)] = deltas
+
+    def add_operation(
+        organization_id: str, operation_id: str, reference: str | None, deltas: int
+    ) -> None:
+        fact = operation_fact(operation_id)
+        known.standing[organization_id, fact] = deltas
+        if operation_id.startswith(_REVERSAL) and reference:
+            known.reverses[organization_id, fact] = reference
+            above.add((organization_id, reference))
+
+    while settlements or operations:
+        if settlements:
+            statement = load_statement("count_settlements")
+            await statement.fetch(connection, add_settlement, *columns(sorted(settlements)))
+        if operations:
+            statement = load_statement("count_operations")
+            await statement.fetch(connection, add_operation, *columns(sorted(operations)))
+        settlements, operations = _by_kind(above - seen)
+        seen |= above
+        above.clear()
+
+
+async def _take_reversed(connection: Connection, standing: Counter[_Key]) -> None:
+    def take(organization_id: str, fact: str, times: int) -> None:
+        standing[organization_id, fact] -= times
+
+    statement = load_statement("count_reversals")
+    await statement.fetch(connection, take, *columns(sorted(standing)))
+
+
+def _by_kind(facts: Iterable[_Key]) -> tuple[set[_Settlement], set[_Key]]:
+    """Settlements and operations among facts; what is neither is left out."""
+    settlements: set[_Settlement] = set()
+    operations: set[_Key] = set()
+    for org, fact in facts:
+        if match := _FACT.fullmatch(fact):
+            part, settlement_id, operation_id = match.groups()
+            if operation_id is None:
+                settlements.add((org, settlement_id, int(part)))
+            else:
+                operations.add((org, operation_id))
+    return settlements, operations
