@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gate.domain.ids import new_id
+from gate.domain.ids import new_ids
 from gate.domain.limits import NEVER_MS, instant_ms
 from gate.domain.operations import CreditChange, Operation, OperationContent
 from gate.domain.sends import read_sends
@@ -63,6 +63,7 @@ class Booking:
 
     def __init__(self, images: dict[str, Image], known: Known) -> None:
         self.batch = Batch(images=images)
+        self._ids = new_ids("cld")
         self._images = images
         self._known = known
 
@@ -307,6 +308,9 @@ class Booking:
         """One entry per entry type and period among the legs, in order. They are in the image's
         posted already, which is walked once more here for balance_after."""
         groups: dict[tuple[str, int], list[Leg]] = {}
+        if len(legs) == 1 and legs[0].entry == "email_sent" and not delta.froze:
+            self._enter_settlement(image, delta, legs[0], repeated=repeated)
+            return
         for leg in legs:
             if leg.moves_posted:
                 groups.setdefault((leg.entry, leg.period_no), []).append(leg)
@@ -341,6 +345,17 @@ class Booking:
             )  # fmt: skip
             if entry_type == "email_sent":
                 self._use(image.organization_id, at, -amount, -split.get("overage", 0))
+
+    def _enter_settlement(self, image: Image, delta: Delta, leg: Leg, *, repeated: bool) -> None:
+        """What most deltas are: credits of one grant."""
+        at = _EPOCH + timedelta(milliseconds=delta.at_ms)
+        amount, split = leg.amount, {leg.source: leg.amount}
+        self._append(
+            image, delta, at, "email_sent", amount, image.posted, leg.period_no, leg.config_version,
+            split, settlement=True, repeated=repeated,
+        )  # fmt: skip
+        overage = -amount if leg.source == "overage" else 0
+        self._use(image.organization_id, at, -amount, overage)
 
     def _append(
         self,
@@ -387,7 +402,7 @@ class Booking:
         )
         self.batch.entries.append(
             (
-                new_id("cld"),
+                next(self._ids),
                 image.organization_id,
                 image.subscription_id,
                 entry_type,

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from gate.domain.limits import NEVER_MS
 from reconciler.image import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gate.hot.live_account import LiveAccount
     from reconciler.image import GrantKey, Image
 
+#: What PostgreSQL or Redis says of an account, by name.
 Side: TypeAlias = "dict[str, object]"
 
-#: Bear the same name on both sides.
+#: Where an account stands; told with every difference.
+_PLACE: Final = ("epoch", "seq", "posted")
+#: Bear the same names in both stores.
 _FIELDS: Final = (
-    "period_no",
-    "posted",
+    *_PLACE,
     "overage",
     "debt",
     "used",
+    "period_no",
     "status",
     "frozen_reason",
 )
@@ -35,8 +36,7 @@ class Difference(NamedTuple):
     """How a live account differs from what is booked of it.
 
     `drift`: at equal (epoch, seq); `behind`: the live one is older than what is booked. `live` and
-    `booked` have epoch, seq and posted, and what else differs; `counted` in them is posted as
-    grants, overage and debt add up to. `credits`: live − booked posted.
+    `booked` have epoch, seq and posted, and what else differs. `credits`: live − booked posted.
     """
 
     kind: Literal["drift", "behind"]
@@ -53,38 +53,51 @@ def difference(image: Image, live: LiveAccount) -> Difference | None:
     live_at, booked_at = (live.epoch, live.seq), (image.epoch, image.seq)
     if live_at > booked_at:
         return None
-    live_grants, booked_grants = _live_grants(live), image.grants
-    ours: Side = {name: getattr(live, name) for name in _FIELDS}
-    theirs: Side = {name: getattr(image, name) for name in _FIELDS}
-    ours["config_version"] = live.config_version
-    theirs["config_version"] = image.terms.config_version
-    # An editor may have forgotten that the account keeps posted beside what it follows from.
-    ours["counted"] = sum(live_grants.values()) - live.overage - live.debt
-    theirs["counted"] = image.posted
-    for key in live_grants.keys() | booked_grants.keys():
-        left, booked_left = live_grants[key], booked_grants.get(key, (0, 0))[0]
-        if left != booked_left:
-            name = _grant_name(key)
-            ours[name], theirs[name] = left, booked_left
-    if live_at == booked_at and ours == theirs:
+    ours, theirs = live_side(live), booked_side(image)
+    names = differing(ours, theirs)
+    if not names:
         return None
-    differing = sorted(name for name in ours if ours[name] != theirs[name])
+    told = [*_PLACE, *(name for name in names if name not in _PLACE)]
     return Difference(
         "drift" if live_at == booked_at else "behind",
-        _side(live.epoch, live.seq, live.posted, ours, differing),
-        _side(image.epoch, image.seq, image.posted, theirs, differing),
+        {name: ours.get(name, 0) for name in told},
+        {name: theirs.get(name, 0) for name in told},
         live.posted - image.posted,
     )
 
 
-def _live_grants(live: LiveAccount) -> Counter[GrantKey]:
-    """Credits left by kind and day of expiry, as the image has them."""
-    grants: Counter[GrantKey] = Counter()
+def differing(live: Side, booked: Side) -> list[str]:
+    """The names of what differs; a grant that one side lacks is 0 there."""
+    names = dict.fromkeys((*live, *booked))
+    return [name for name in names if live.get(name, 0) != booked.get(name, 0)]
+
+
+def live_side(live: LiveAccount) -> Side:
+    """What is compared of a live account. `counted` is posted as grants, overage and debt add up
+    to: an editor may have forgotten that the account keeps posted beside what it follows from."""
+    side: Side = {name: getattr(live, name) for name in _FIELDS}
+    side["config_version"] = live.config_version
+    counted, grants = -live.overage - live.debt, dict[str, int]()
     for grant in live.grants:
-        grants[grant.kind, grant.expires_at_ms // DAY_MS] += grant.left
-    return grants
+        name = _grant_name((grant.kind, grant.expires_at_ms // DAY_MS))
+        grants[name] = grants.get(name, 0) + grant.left
+        counted += grant.left
+    side["counted"] = counted
+    return side | grants
 
 
+def booked_side(image: Image) -> Side:
+    """What is compared of what is booked."""
+    side: Side = {name: getattr(image, name) for name in _FIELDS}
+    side["config_version"] = image.terms.config_version
+    side["counted"] = image.posted
+    for key, (left, _) in image.grants.items():
+        if left:
+            side[_grant_name(key)] = left
+    return side
+
+
+@lru_cache(4096)
 def _grant_name(key: GrantKey) -> str:
     kind, day = key
     if day == _NEVER:
@@ -93,10 +106,3 @@ def _grant_name(key: GrantKey) -> str:
         return f"{kind} until {_FIRST_DAY + timedelta(days=day)}"
     except OverflowError:  # no expiry that the gate gave
         return f"{kind} until day {day}"
-
-
-def _side(
-    epoch: int, seq: int, posted: int, values: Mapping[str, object], differing: list[str]
-) -> Side:
-    of_difference = {name: values[name] for name in differing}
-    return {"epoch": epoch, "seq": seq, "posted": posted} | of_difference

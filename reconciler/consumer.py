@@ -7,36 +7,26 @@ that it books itself.
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from gate.domain.errors import ContractError
-from gate.hot.journal_stream import (
-    delta_of,
-    digest,
-    entry_order,
-    forget_marks,
-    read_from,
-    trim,
-)
+from gate.hot.journal_stream import entry_order, forget_marks, trim
 from gate.hot.keys import journal_key, tag_of
 from gate.hot.meta import read_meta
 from gate.ledger.transaction import borrowed, transaction
-from reconciler.batch import Read
+from reconciler.journal_reader import JournalReader
 from reconciler.reading import Cursor, lock_cursors, read_cursors
-from reconciler.transaction import book
+from reconciler.transaction import book, moved_cursors
 from reconciler.waiting import pause
 from reconciler.writing import mark_partition, trim_points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gate.hot.journal_stream import StreamEntry
-    from reconciler.batch import Batch
+    from reconciler.batch import Batch, Read
     from reconciler.context import Context
 
-_READ_MIN: Final = 256
 _TRIM_EVERY_S: Final = 1.0
 START: Final = Cursor("", b"", 0)
 
@@ -48,7 +38,7 @@ class Consumer:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._cursors: dict[int, Cursor] = {}
-        self._counts: dict[int, int] = {}
+        self._reader = JournalReader(context)
         self._trimmed_at = 0.0
 
     async def run(self) -> None:
@@ -56,6 +46,7 @@ class Consumer:
         CommitUnknown), after which it may be started again: it begins at the cursors."""
         context = self._context
         self._cursors.clear()
+        self._reader.close()
         while not context.stop.is_set():
             more = await self.tick(sorted(context.leases.owned))
             if monotonic() - self._trimmed_at >= _TRIM_EVERY_S:
@@ -66,19 +57,20 @@ class Consumer:
 
     async def tick(self, partitions: Sequence[int]) -> bool:
         """Books what stands behind the cursors of some partitions; whether there may be more."""
-        cursors = await self._known_cursors(partitions)
+        found = await self._reader.read(await self._known_cursors(partitions))
         reads: dict[int, list[Read]] = {}
         more = False
-        found = await asyncio.gather(*(self._read(part, cursors[part]) for part in partitions))
-        for part, (cursor, entries, full) in zip(partitions, found, strict=True):
-            if entries is None:
+        for part, (cursor, behind, is_full) in found.items():
+            if behind is None:
                 await self._fork(part, cursor)
                 more = True
-            elif entries:
-                reads[part] = [_read(part, entry) for entry in entries]
-                more = more or full
+            elif behind:
+                reads[part] = behind
+                more = more or is_full
         self._context.metrics.caught_up([part for part in partitions if part not in reads])
         if reads:
+            if more:
+                self._reader.read_ahead(moved_cursors(reads, self._cursors))
             await self._book(reads)
         return more
 
@@ -90,32 +82,7 @@ class Consumer:
             async with borrowed(self._context.pool) as connection:
                 read = await read_cursors(connection, missing)
             self._cursors |= {part: read.get(part, START) for part in missing}
-        return dict(self._cursors)
-
-    async def _read(
-        self, partition: int, cursor: Cursor
-    ) -> tuple[Cursor, list[StreamEntry] | None, bool]:
-        """What stands behind the cursor, and whether there may be more; None for a fork."""
-        count = self._counts.get(partition, _READ_MIN)
-        inclusive = int(bool(cursor.entry_id))
-        entries = await read_from(
-            self._context.transport,
-            self._journal(partition),
-            cursor.entry_id or None,
-            count + inclusive,
-        )
-        if inclusive:
-            anchor = entries[0] if entries else None
-            if anchor is None or anchor.entry_id != cursor.entry_id:
-                return cursor, None, False
-            if digest(anchor) != cursor.digest:
-                return cursor, None, False
-            del entries[0]
-        full = len(entries) == count
-        # Partitions that are busy may fill a batch alone, quiet ones are not asked for much.
-        most = self._context.settings.batch_max
-        self._counts[partition] = min(most, count * 4) if full else _READ_MIN
-        return cursor, entries, full
+        return {part: self._cursors[part] for part in partitions}
 
     async def _book(self, reads: Mapping[int, Sequence[Read]]) -> None:
         context, started = self._context, monotonic()
@@ -129,6 +96,7 @@ class Consumer:
         except BaseException:
             # Whether it happened, the cursors tell.
             self._cursors.clear()
+            self._reader.close()
             raise
         for part in reads:
             if part in booked.cursors:
@@ -201,10 +169,3 @@ class Consumer:
                 organization_id=quarantined.organization_id,
                 reason=quarantined.reason,
             )
-
-
-def _read(partition: int, entry: StreamEntry) -> Read:
-    try:
-        return Read(partition, entry, delta_of(entry))
-    except ContractError as error:
-        return Read(partition, entry, None, str(error))

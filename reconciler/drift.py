@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 PAGE: Final = 500
 #: So many accounts are decoded before others have their turn: about 5 ms.
 _AT_ONCE: Final = 50
+#: How often a process that works on no partition sees whether it has been given any.
+_LOOK_AGAIN_S: Final = 1.0
 
 _PAGE_OF_PARTITION: Final = """
 SELECT organization_id FROM account
@@ -104,6 +106,9 @@ class _Unreadable(NamedTuple):
 async def run(context: Context) -> None:
     """Sweep over the owned partitions, pause, sweep again, until the stop event."""
     while not context.stop.is_set():
+        if not context.leases.owned:
+            await pause(context.stop, _LOOK_AGAIN_S)
+            continue
         await _sweep_owned(context)
         await pause(context.stop, context.settings.drift_pause_s)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gate.domain.operations import OperationContent
     from gate.hot.journal import Delta, Leg
-    from reconciler.image import Image
+    from reconciler.image import GrantKey, Image
 
 
 class Followed(NamedTuple):
@@ -38,26 +38,36 @@ def follow(image: Image, delta: Delta, content: OperationContent | None) -> Foll
         return "gap" if is_gap else "sequence"
     if delta.posted != image.posted + moved_by(delta.legs):
         return "posted"
-    if len(delta.legs) == 1 and delta.legs[0].entry == "email_sent":
-        leg = delta.legs[0]
-        left, expires_at_ms = image.grants.get((leg.source, leg.expires_at_ms // DAY_MS), (0, 0))
-        if left + leg.amount >= 0 and expires_at_ms > delta.at_ms and not delta.froze:
+    changes_more = delta.froze or delta.kind == "applied"
+    if not changes_more and all(_is_simple(image, leg, delta.at_ms) for leg in delta.legs):
+        for leg in delta.legs:
             image.move(leg)
-            image.seq = delta.seq
-            return Followed(delta.legs, ())
+        image.seq = delta.seq
+        return Followed(delta.legs, ())
     followed = None if content is None else _follow_operation(image, delta, content)
     if followed is None:
         followed = _follow_legs(image, delta.legs)
     if followed is None:
         return "turn"
     after, turns = followed
-    if not after.is_possible() or _outlived(after, delta.at_ms):
+    if not after.is_possible() or _outlived(after, delta):
         return "grants"
     if delta.froze:
         after.status, after.frozen_reason, after.reshaped = "frozen", "debt", True
     after.seq = delta.seq
     _become(image, after)
     return Followed(delta.legs, turns)
+
+
+def _is_simple(image: Image, leg: Leg, at_ms: int) -> bool:
+    """Whether a leg settles what is there, so that nothing but counters changes. (No settlement
+    takes twice from one grant.)"""
+    if leg.entry != "email_sent" or leg.amount > 0:
+        return False
+    if leg.source == "overage" or leg.source == "debt":
+        return True
+    left, expires_at_ms = image.grants.get((leg.source, leg.expires_at_ms // DAY_MS), (0, 0))
+    return left + leg.amount >= 0 and expires_at_ms > at_ms
 
 
 def _follow_operation(
@@ -102,9 +112,16 @@ def _follow_legs(image: Image, legs: Sequence[Leg]) -> tuple[Image, list[ClosedP
     return after, turns
 
 
-def _outlived(after: Image, at_ms: int) -> bool:
-    """Whether a grant is left whose own instant has passed."""
-    return any(left > 0 and expires_at_ms <= at_ms for left, expires_at_ms in after.grants.values())
+def _outlived(after: Image, delta: Delta) -> bool:
+    """Whether a grant is left whose own instant has passed; but an operation that comes late may
+    give one, which the next delta lets expire."""
+    given: set[GrantKey] = set()
+    if delta.kind == "applied":
+        given = {(leg.source, leg.expires_at_ms // DAY_MS) for leg in delta.legs if leg.amount > 0}
+    return any(
+        left > 0 and expires_at_ms <= delta.at_ms and key not in given
+        for key, (left, expires_at_ms) in after.grants.items()
+    )
 
 
 def _become(image: Image, after: Image) -> None:

@@ -94,9 +94,9 @@ def application(health: Health, metrics: Metrics) -> Starlette:
     """The two pages."""
 
     async def show_health(request: Request) -> Response:
-        well = health.status in ("booking", "standby")
-        headers = {"Cache-Control": "no-store"}
-        return JSONResponse(health.describe(), 200 if well else 503, headers)
+        body = health.describe()
+        well = body["status"] in ("booking", "standby")
+        return JSONResponse(body, 200 if well else 503, {"Cache-Control": "no-store"})
 
     async def show_metrics(request: Request) -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)

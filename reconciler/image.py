@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -62,7 +61,9 @@ class Image:
 
     def copy(self) -> Image:
         """The same, to be changed."""
-        other = copy(self)
+        other: Image = object.__new__(Image)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
         other.grants = dict(self.grants)
         other.moved = set(self.moved)
         return other

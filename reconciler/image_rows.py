@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.ledger.statement import load_statement
-from reconciler.columns import bounded, columns, expiry_of, instant_of
+from reconciler.columns import BIGINT_MAX, bounded, columns, expiry_of, instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,25 +38,32 @@ async def write_images(connection: Connection, images: Sequence[Image]) -> None:
 
 
 async def _move_accounts(connection: Connection, images: Sequence[Image]) -> None:
+    in_repair = [image for image in images if image.repair_state != "ok"]
     await load_statement("move_accounts").execute(
         connection,
         [image.organization_id for image in images],
-        [image.epoch for image in images],
-        [image.seq for image in images],
-        bounded([image.posted for image in images]),
-        [image.held for image in images],
-        bounded([image.overage for image in images]),
-        bounded([image.debt for image in images]),
-        bounded([image.used for image in images]),
-        bounded([image.warned_percent for image in images], _SMALLINT_MAX),
-        [image.entry_no for image in images],
         [image.chain for image in images],
-        [instant_of(image.last_delta_ms) for image in images],
+        _numbers(images),
         [instant_of(image.look_up_until_ms) for image in images],
         [instant_of(image.sends_until_ms) for image in images],
-        [image.repair_state for image in images],
-        [image.repair_reason for image in images],
+        [image.organization_id for image in in_repair],
+        [image.repair_state for image in in_repair],
+        [image.repair_reason for image in in_repair],
     )
+
+
+def _numbers(images: Sequence[Image]) -> list[list[int]]:
+    rows = [
+        [
+            *(image.epoch, image.seq, image.posted, image.held, image.overage, image.debt),
+            *(image.used, min(image.warned_percent, _SMALLINT_MAX), image.entry_no),
+            image.last_delta_ms,
+        ]
+        for image in images
+    ]
+    if max(map(max, rows)) > BIGINT_MAX or min(map(min, rows)) < -BIGINT_MAX:
+        return [list(bounded(row)) for row in rows]
+    return rows
 
 
 async def _reshape_accounts(connection: Connection, images: Sequence[Image]) -> None:
@@ -97,12 +104,13 @@ async def _write_grants(connection: Connection, images: Sequence[Image]) -> None
 
 
 async def _move_subscriptions(connection: Connection, images: Sequence[Image]) -> None:
+    left = [_left(image) for image in images]
     await load_statement("move_subscriptions").execute(
         connection,
         [image.subscription_id for image in images],
         bounded([image.used for image in images]),
-        bounded([image.left(("base",)) for image in images]),
-        bounded([image.left(("rollover",)) for image in images]),
+        bounded([base for base, _ in left]),
+        bounded([rollover for _, rollover in left]),
         bounded([image.overage for image in images]),
     )
 
@@ -116,3 +124,14 @@ async def _reshape_subscriptions(connection: Connection, images: Sequence[Image]
         [image.starts_at for image in images],
         [image.ends_at for image in images],
     )
+
+
+def _left(image: Image) -> tuple[int, int]:
+    """Credits left of base and rollover grants."""
+    base = rollover = 0
+    for (kind, _), (left, _) in image.grants.items():
+        if kind == "base":
+            base += left
+        elif kind == "rollover":
+            rollover += left
+    return base, rollover

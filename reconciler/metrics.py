@@ -88,7 +88,7 @@ class Metrics:
         self.redis_clock_skew_seconds = gauge(
             "redis_clock_skew_seconds", "What Redis's clock is ahead of PostgreSQL's"
         )
-        self.away_seconds = gauge("away_seconds", "Since when a server was not seen", "server")
+        self.away_seconds = gauge("away_seconds", "Time since a server was last seen", "server")
         self.restarts = counter("restarts", "Tasks started again after a passing failure", "task")
         for state in ("reloading", "stopped"):
             self.accounts.labels(state)

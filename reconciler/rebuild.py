@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from itertools import zip_longest
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -56,7 +56,7 @@ from reconciler.reading import read_cursors
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gate.hot.packing import Packing
@@ -242,11 +242,17 @@ async def _load_all(
 
 
 async def _load_page(context: Context, page: _Page) -> Counter[str]:
-    load_into = _Loader(context, page.partition)
     async with borrowed(context.pool) as connection:
         records = await connection.fetch(
             _LOAD_ROWS, page.partition, page.journal_end, page.organization_ids
         )
+    tag, call = tag_of(page.partition, context.meta.partitions), context.transport.call
+    script, key_count = load.script, load.key_count
+
+    def load_into(organization_id: str, packed: bytes) -> Awaitable[list[Any]]:
+        keys = load.select_keys(organization_keys(organization_id, tag))
+        return call(script, (*keys, packed), key_count)
+
     done, loading, special = Counter[str](), [], []
     for row in map(_Row._make, (record.values() for record in records)):
         packed = pack_row(row) if row.answer == "ready" else None
@@ -257,8 +263,8 @@ async def _load_page(context: Context, page: _Page) -> Counter[str]:
         else:
             done[row.answer] += 1
     if special:
-        for name, packed in await _pack_special(context, page, special, done):
-            loading.append(load_into(name, packed))
+        states = await _special(context, page, special, done)
+        loading += [load_into(state.organization_id, pack_account(state)) for state in states]
     for answer in loading:
         try:
             outcome = load.read("", "", await answer)
@@ -270,24 +276,23 @@ async def _load_page(context: Context, page: _Page) -> Counter[str]:
     return done
 
 
-async def _pack_special(
+async def _special(
     context: Context, page: _Page, names: Sequence[str], done: Counter[str]
-) -> list[tuple[str, bytes]]:
-    """Accounts whose rows are no plain ones, the way that loaders take."""
+) -> list[AccountState]:
+    """Accounts whose rows are no plain ones, read as any loader reads them."""
 
     def refused(error: ContractError) -> None:
         done["failed"] += 1
         context.log.error("cannot load", reason=str(error))
 
     async with borrowed(context.pool) as connection:
-        states = await load_accounts(
+        return await load_accounts(
             connection, page.partition, page.journal_end, names, refused=refused
         )
-    return [(state.organization_id, pack_account(state)) for state in states]
 
 
-# -- from a row to bytes. An AccountState and `pack_account` take 50 µs of this process, this takes 7:
-# the budget for all that a rebuild does with an account, PostgreSQL and Redis included, is 50.
+# -- from a row to bytes. An AccountState and `pack_account` take 50 µs of this process, this takes
+# 7; the budget for all that a rebuild does with an account, in three processes, is 50.
 
 
 class _Row(NamedTuple):

@@ -41,8 +41,9 @@ class Supervisor:
         """Run `work`, and run it again after a pause when it fails with what passes by itself."""
         self._tasks.add(asyncio.create_task(self._keep(name, work), name=name))
 
-    async def join(self, grace_s: float) -> bool:
-        """After `stop` was set: wait so long, then cancel; whether all have ended."""
+    async def join(self, grace_s: float, *, cancelled_s: float = _CANCELLED_MAX_S) -> bool:
+        """After `stop` was set: wait so long, then cancel and wait `cancelled_s`; whether all have
+        ended."""
         if not self._tasks:
             return True
         _, late = await asyncio.wait(self._tasks, timeout=grace_s)
@@ -50,7 +51,7 @@ class Supervisor:
             self._log.warning("did not end in time", task=task.get_name(), grace_s=grace_s)
             task.cancel()
         if late:
-            _, late = await asyncio.wait(late, timeout=_CANCELLED_MAX_S)
+            _, late = await asyncio.wait(late, timeout=cancelled_s)
         return not late
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:

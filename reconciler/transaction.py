@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from gate.hot.journal_stream import digest
 from gate.ledger.transaction import transaction
 from reconciler.booking import Booking
-from reconciler.reading import lock_cursors, read_images, read_known
-from reconciler.writing import MovedCursor, move_cursors, write_batch
+from reconciler.reading import Cursor, lock_cursors, read_images, read_known
+from reconciler.writing import move_cursors, write_batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gate.ledger.connection import Connection, Pool
     from reconciler.batch import Batch, Known, Read
     from reconciler.image import Image
-    from reconciler.reading import Cursor
 
 _SETTLING = ("committed", "spent")
 
@@ -43,14 +42,12 @@ async def book(
     """
     async with transaction(pool) as connection:
         locked = await lock_cursors(connection, sorted(reads))
-        mine = [
-            read for part, own in reads.items() if locked[part] == cursors[part] for read in own
-        ]
-        batch = await _book_all(connection, mine)
+        mine = {part: own for part, own in reads.items() if locked[part] == cursors[part]}
+        batch = await _book_all(connection, [read for own in mine.values() for read in own])
         await write_batch(connection, batch)
-        moved = _moved(mine, cursors)
+        moved = moved_cursors(mine, cursors)
         await move_cursors(connection, moved, margin_s=margin_s)
-    return BookedBatch(batch, {part: one.cursor for part, one in moved.items()})
+    return BookedBatch(batch, moved)
 
 
 async def _book_all(connection: Connection, reads: Sequence[Read]) -> Batch:
@@ -93,12 +90,12 @@ async def _look_up(
     return known
 
 
-def _moved(reads: Sequence[Read], cursors: Mapping[int, Cursor]) -> dict[int, MovedCursor]:
-    last = {read.partition: read.entry for read in reads}
-    counts: dict[int, int] = {}
-    for read in reads:
-        counts[read.partition] = counts.get(read.partition, 0) + 1
-    return {
-        part: MovedCursor(entry.entry_id, digest(entry), cursors[part].deltas + counts[part])
-        for part, entry in last.items()
-    }
+def moved_cursors(
+    reads: Mapping[int, Sequence[Read]], cursors: Mapping[int, Cursor]
+) -> dict[int, Cursor]:
+    """Where the cursors stand when all that was read is booked."""
+    moved = {}
+    for part, own in reads.items():
+        last = own[-1].entry
+        moved[part] = Cursor(last.entry_id, digest(last), cursors[part].deltas + len(own))
+    return moved

@@ -31,19 +31,6 @@ _REPORT: Final = (
 )
 
 
-class MovedCursor(NamedTuple):
-    """Where a cursor is to stand; `deltas` counts all that were ever booked."""
-
-    entry_id: str
-    digest: bytes
-    deltas: int
-
-    @property
-    def cursor(self) -> Cursor:
-        """The cursor that this makes."""
-        return Cursor(*self)
-
-
 class TrimPoint(NamedTuple):
     """An entry that was booked long enough ago: what stands before it may go."""
 
@@ -84,7 +71,7 @@ async def write_batch(connection: Connection, batch: Batch) -> WrittenCounts:
 
 
 async def move_cursors(
-    connection: Connection, moved: Mapping[int, MovedCursor], *, margin_s: float
+    connection: Connection, moved: Mapping[int, Cursor], *, margin_s: float
 ) -> None:
     """Moves cursors that this transaction has locked, by partition, and notes now and then where
     they stood, for `trim_points` with the same margin. Raises Unavailable, ContractError."""

@@ -24,8 +24,11 @@ COMMANDS = (
     "gate.cli.stack",
     "gate.cli.reconcile",
     "gate.cli.migrate",
+    "gate.cli.status",
+    "gate.cli.doctor",
     "gate.cli.ledger",
     "gate.cli.inspect",
+    "gate.cli.explain",
     "gate.cli.lua",
 )
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gate.cli.one_line import one_line
 from gate.cli.page_parts import clean, instant, span, table
 from gate.ledger.overview import COUNTED_MAX
 
@@ -35,11 +36,12 @@ def print_status(status: Status) -> None:
     if not console.is_terminal:
         console.width = _WIDTH_PIPED
     word, style = _VERDICTS[status.verdict]
-    console.print(Text(f"{word}, {instant(status.now, seconds=True)} UTC", style=style))
+    when = f", {instant(status.now, seconds=True)} UTC" if status.now is not None else ""
+    console.print(Text(word + when, style=style))
     for sentence in status.needs:
-        console.print(f"! {clean(sentence)}")
+        console.print(f"! {one_line(sentence)}")
     for sentence in status.unknown:
-        console.print(f"? {clean(sentence)}")
+        console.print(f"? {one_line(sentence)}")
     console.print(_summary(status))
     if status.ledger is not None and status.ledger.repairs:
         console.print(_repairs(status.ledger, status.now))
@@ -120,7 +122,8 @@ def _partitions(status: Status) -> Table:
         )
     rows = table(
         title,
-        *("no.>", "tag", "booked>", "up to", "at", "behind>", "lag>", "kept>", "reconciler", ""),
+        *("no.>", "tag", "booked>", "up to", "at"),
+        *("behind>", "lag>", "kept>", "reconciler", "note"),
     )
     for one in partitions:
         rows.add_row(

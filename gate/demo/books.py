@@ -131,10 +131,11 @@ def close_books(before: Standing, after: Standing, ledger: Ledger, tally: Tally)
             ("letters refused", tally.refused, "messages failed in the ledger", sends["failed"]),
             ("letters skipped", skipped, "messages skipped in the ledger", sends["skipped"]),
         ]
-    mistakes = [
+    told = (before.differs and f"before anything was sent {before.differs}", after.differs)
+    mistakes = [text for text in (*told, *ledger.faults) if text]
+    mistakes += [
         f"{left:,} {one}, {right:,} {other}" for one, left, other, right in facts if left != right
     ]
-    mistakes += [text for text in (after.differs, *ledger.faults) if text]
     name = after.live.organization_id
     return Books(
         before,

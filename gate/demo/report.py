@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _WIDTH_MAX: Final = 120
 _ORGANIZATION_WIDTH_MAX: Final = 24
 _SHOWS_WIDTH_MAX: Final = 14
+#: With more organizations than these, those with most letters have a row of their own.
+_ROWS_MAX: Final = 50
 
 _LETTERS: Final = ("letters", "sent", "refused")
 _CREDITS: Final = ("before", "other", "spent", "after", "ledger")
@@ -38,7 +40,8 @@ def print_report(
     shows: Mapping[str, str],
     mistakes: Sequence[str],
 ) -> None:
-    """Prints a row for each organization of `books` and their sum, then every mistake."""
+    """Prints a row for each organization of `books`, or for the busiest, and the sum of all, then
+    every mistake."""
     if not console.is_terminal or console.width > _WIDTH_MAX:
         console.width = _WIDTH_MAX
     letters = {one: _letters(tallies[one]) for one in books}
@@ -46,24 +49,25 @@ def print_report(
     table = Table(
         box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_footer=True
     )
-    table.add_column(
-        "organization", "all", max_width=_ORGANIZATION_WIDTH_MAX, overflow="fold", min_width=12
-    )
+    table.add_column("organization", "all", max_width=_ORGANIZATION_WIDTH_MAX, overflow="fold")
     table.add_column("shows", max_width=_SHOWS_WIDTH_MAX)
     _add_numbers(table, _LETTERS, letters)
     table.add_column("denied")
     _add_numbers(table, _CREDITS, credits)
-    table.add_column("agree", "no" if mistakes else "yes")
-    for one, closed in books.items():
+    table.add_column("agree", "no" if mistakes else "yes", no_wrap=True)
+    busiest = sorted(books, key=lambda one: -tallies[one].letters)[:_ROWS_MAX]
+    for one in [one for one in books if one in set(busiest)]:
         table.add_row(
             one,
             shows[one],
             *map(_number, letters[one]),
             reasons(_denied(tallies[one])),
             *map(_number, credits[one]),
-            "no" if closed.mistakes else "yes",
+            "no" if books[one].mistakes else "yes",
         )
     console.print("", table, sep="\n")
+    if len(books) > len(busiest):
+        console.print(f"… and {len(books) - len(busiest):,} organizations more.")
     console.print(_LEGEND)
     for mistake in mistakes:
         console.print(f"Does not add up: {mistake}.", style="red", soft_wrap=True)

@@ -145,9 +145,12 @@ class _Run:
                 if before is None:
                     return None
                 start = monotonic()
-                async with Sink() as sink, Mailer(sink.address) as mailer:
-                    async with showing(figures, self._talk.err):
-                        await self._send(gate, mailer)
+                async with (
+                    Sink() as sink,
+                    Mailer(sink.address) as mailer,
+                    showing(figures, self._talk.err),
+                ):
+                    await self._send(gate, mailer)
                 seconds = monotonic() - start
                 books = await self._close(gate, pool, before)
         finally:

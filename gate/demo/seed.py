@@ -45,8 +45,7 @@ async def seed(
 ) -> None:
     """Migrates, and records the plans and the organizations that are not there. `report` is told
     what happens. Raises Unavailable, ContractError, BadArgument."""
-    for migration in await migrate(place.database_url, report=report):
-        report(f"migrated {migration.name}")
+    await migrate(place.database_url, report=report)
     async with Gate.connect(
         place.redis_url, database_url="", partitions=place.partitions, client_name="demo"
     ) as gate:

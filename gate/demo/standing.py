@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -65,11 +66,18 @@ class OpenOperation(NamedTuple):
 
 class Waiting:
     """Waits for the reconciler: with growing pauses, a line a second, and never for longer than
-    30 s without progress, or 5 s once `stop` is set."""
+    `patience_s` without progress, or 5 s once `stop` is set."""
 
-    def __init__(self, stop: asyncio.Event, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stop: asyncio.Event,
+        tell: Callable[[str], None],
+        *,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
         self._stop = stop
         self._tell = tell
+        self._patience_s = patience_s
         self._pause_s = _PAUSE_MIN_S
         self._moved_at = monotonic()
         self._told_at = monotonic()
@@ -81,7 +89,7 @@ class Waiting:
         now = monotonic()
         if left != self._seen:
             self._seen, self._moved_at = left, now
-        limit_s = _PATIENCE_STOPPED_S if self._stop.is_set() else _PATIENCE_S
+        limit_s = min(self._patience_s, _PATIENCE_STOPPED_S if self._stop.is_set() else inf)
         if now - self._moved_at > limit_s:
             return False
         if now - self._told_at >= _TELL_EVERY_S:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
+from itertools import count
 from os import urandom
 from time import time
 
@@ -19,5 +21,16 @@ def new_id(prefix: str) -> str:
     Short, because Redis remembers every settled one for minutes. Prefixes: hld hold or spend, esn
     send, opn operation, pln plan, sub subscription, cld ledger entry, inv invoice, btx transaction.
     """
-    packed = int(time() * 1000).to_bytes(6, "big") + urandom(6)
+    return _written(prefix, int(time() * 1000).to_bytes(6, "big") + urandom(6))
+
+
+def new_ids(prefix: str) -> Iterator[str]:
+    """Ids made one after another, each greater than the one before: the random bits are drawn once
+    and counted up, which is faster than new_id and as good for ids that are written together."""
+    number = int.from_bytes(int(time() * 1000).to_bytes(6, "big") + urandom(6), "big")
+    for one in count(number):
+        yield _written(prefix, one.to_bytes(12, "big"))
+
+
+def _written(prefix: str, packed: bytes) -> str:
     return f"{prefix}_{b64encode(packed).translate(_SORTABLE).decode()}"

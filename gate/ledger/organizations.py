@@ -123,7 +123,7 @@ async def _add_accounts(connection: Connection, new: Sequence[NewOrganization]) 
         [one.starts_at for one in new],
         [one.ends_at for one in new],
         [one.terms for one in new],
-        [one.coming for one in new],
+        [tuple(one.coming) for one in new],  # a list would be a dimension of the array
     )
 
 

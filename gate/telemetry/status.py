@@ -178,10 +178,10 @@ def _needs(partitions: tuple[PartitionStatus, ...], overview: Overview | None) -
                 one.organization_id for one in overview.repairs if one.repair_state == "stopped"
             ]
             named = ", ".join(names[:3]) + (", …" if stopped > 3 else "")
-            needs.append(
-                f"{_count(stopped, 'account is stopped and admits', 'accounts are stopped and admit')} "
-                f"nothing ({named}): look with `gate drift ORG` at what differs"
+            admit = _count(
+                stopped, "account is stopped and admits", "accounts are stopped and admit"
             )
+            needs.append(f"{admit} nothing ({named}): look with `gate drift ORG` at what differs")
         if quarantined := overview.waiting.quarantined:
             needs.append(
                 f"{_count(quarantined, 'journal entry is', 'journal entries are')} in quarantine: "

@@ -55,7 +55,8 @@ async def store(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
 
 
 def connect(redis_url: str, database_url: str, **how: Any) -> Connecting:
-    """A gate on one partition, so that all organizations share a journal."""
+    """A gate on one partition, so that all organizations share a journal, and in no hurry."""
+    how = {"load_timeout_ms": 30_000, **how}
     return Gate.connect(redis_url, database_url=database_url, partitions=1, **how)
 
 
@@ -159,7 +160,7 @@ async def test_ledger_that_is_behind__is_waited_for(
     redis_url: str, sender_url: str, connection: Connection, store: redis.asyncio.Redis
 ) -> None:
     await put_account(connection)
-    async with connect(redis_url, sender_url, load_timeout_ms=30_000) as gate:
+    async with connect(redis_url, sender_url) as gate:
         assert isinstance(await gate.load(account("org_b")), Loaded)
         calls = [asyncio.create_task(gate.spend("org_a")) for _ in range(9)]
         await polled(store)
@@ -175,7 +176,7 @@ async def test_traffic_of_others__does_not_put_the_load_off(
 ) -> None:
     """A ledger that follows a busy journal never stands at its end."""
     await put_account(connection)
-    async with connect(redis_url, sender_url, load_timeout_ms=30_000) as gate:
+    async with connect(redis_url, sender_url) as gate:
         await gate.load(account("org_b"))
         end = await journal_end(gate)
         call = asyncio.create_task(gate.spend("org_a"))
@@ -189,7 +190,7 @@ async def test_journal_that_lost_its_end__is_not_waited_for(
     redis_url: str, sender_url: str, connection: Connection, store: redis.asyncio.Redis
 ) -> None:
     await put_account(connection)
-    async with connect(redis_url, sender_url, load_timeout_ms=30_000) as gate:
+    async with connect(redis_url, sender_url) as gate:
         await gate.load(account("org_b"))
         call = asyncio.create_task(gate.spend("org_a"))
         await polled(store)
@@ -230,7 +231,7 @@ async def test_claimed_by_another__who_waits_finds_what_that_loads(
     await put_account(connection)
     other = (await load_account(connection, "org_a", "0-0")).state
     assert other
-    async with connect(redis_url, sender_url, load_timeout_ms=30_000) as gate:
+    async with connect(redis_url, sender_url) as gate:
         call = asyncio.create_task(gate.spend("org_a"))
         await polled(store)
         await gate.load(other)
@@ -244,7 +245,7 @@ async def test_claim_of_a_loader_that_died__passes(
 ) -> None:
     await put_account(connection)
     await load_account(connection, "org_a", "0-0")
-    async with connect(redis_url, sender_url, load_timeout_ms=30_000) as gate:
+    async with connect(redis_url, sender_url) as gate:
         assert isinstance(await gate.spend("org_a"), Committed)
         assert (await look(gate)).epoch == 2
 
@@ -365,7 +366,7 @@ async def test_connect__takes_pg_url_from_the_environment(
         assert await gate.spend("org_a") == NotLoaded("org_a")
     async with Gate.connect(redis_url, loader=own, database_url=sender_url) as gate:
         assert await gate.spend("org_a") == NotLoaded("org_a")
-    async with Gate.connect(redis_url) as gate:
+    async with Gate.connect(redis_url, load_timeout_ms=30_000) as gate:
         assert isinstance(await gate.spend("org_a"), Committed)
 
 

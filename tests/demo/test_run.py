@@ -1,33 +1,40 @@
-"""The demo's sender against a real Redis and a real sink, on small mails."""
+"""The demo's sender beside a real reconciler, with a real sink, on small mails."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import os
+from collections import Counter
 from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 from rich.console import Console
 
-from gate import AccountState, ComingPeriod, Gate, Grant, Send, Unavailable
-from gate.demo.books import close_books, last_entry_id, read_account, read_journals
+from gate import Unavailable
 from gate.demo.errors import DemoError
 from gate.demo.mbox import Mbox
-from gate.demo.run import Ended, run_demo
+from gate.demo.organizations import Demo, demo_organizations, stranger
+from gate.demo.run import Ended, Mail, Talk, prepare, read_mail, run_demo
 from gate.demo.sink import Sink
 from gate.demo.smtp import Mailer
-from gate.demo.tally import Tally
+from gate.demo.standing import Waiting, until_agreed, until_booked
+from gate.domain.accounts import Terms
+from gate.ledger.plans import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from gate import Gate
+    from gate.demo.seed import Place
+    from gate.ledger.connection import Connection, Pool
+
 RUN = "run_1"
+FEW = Plan(id="pln_few", name="Few", monthly_credits=25, terms=Terms(rate_per_second=500))
 
 
-def make_mbox(path: Path, organization: str, recipients: list[str]) -> Path:
+def make_mbox(path: Path, organization: str, recipients: Iterable[str]) -> Path:
     with path.open("a") as mbox:
         for number, recipient in enumerate(recipients):
             mbox.write(
@@ -37,96 +44,173 @@ def make_mbox(path: Path, organization: str, recipients: list[str]) -> Path:
     return path
 
 
-async def send(redis_url: str, path: Path, run_id: str | None = None) -> tuple[Ended, list[str]]:
-    """One run, and the lines of its report."""
+def people(count: int) -> list[str]:
+    return [f"r{number}@example.org" for number in range(count)]
+
+
+async def send(
+    place: Place, path: Path, demo: Demo, run_id: str = RUN, *, stop: asyncio.Event | None = None
+) -> tuple[Ended | None, list[str]]:
+    """One run of one organization's mail, and the lines of its report."""
     out = StringIO()
+    talk = Talk(Console(file=out, markup=False), Console(file=StringIO(), markup=False))
     with Mbox(path) as mbox:
-        ended = await run_demo(
-            redis_url,
-            mbox,
-            partitions=8,
-            stop=asyncio.Event(),
-            out=Console(file=out, markup=False),
-            err=Console(file=StringIO(), markup=False),
-            run_id=run_id,
-        )
+        letters = {demo.organization_id: list(mbox.letters())}
+        mail = Mail(mbox, letters, {demo.organization_id: demo})
+        await prepare(place, mail.demos, talk, environ={})
+        ended = await run_demo(place, mail, talk, stop or asyncio.Event(), run_id=run_id)
     return ended, out.getvalue().splitlines()
 
 
-def row(lines: list[str], organization: str) -> list[str]:
-    """before, other, spent, after, held, letters, sent, refused, not sent, adds up."""
-    rows = [line.split() for line in lines if line.startswith(f"{organization} ")]
-    return rows[-1][1:]
+def row(lines: Sequence[str]) -> dict[str, str]:
+    """The numbers of the only organization."""
+    (text,) = [line for line in lines if line.startswith("all ")]
+    names = "letters sent refused before other spent after ledger agree".split()
+    return dict(zip(names, text.split()[1:], strict=True))
 
 
-async def test_any_mbox__is_sent_on_default_terms(tmp_path: Path, redis_url: str) -> None:
-    people = [f"r{n}@example.org" for n in range(20)] + ["bounce@x.example", "later@x.example"]
-    path = make_mbox(tmp_path / "mbox", "shop.example.org", people)
-    ended, lines = await send(redis_url, path)
-    assert ended == Ended(adds_up=True, stopped=False, busiest="org_shop.example.org")
-    assert row(lines, "org_shop.example.org") == [
-        *("1,000,000", "0", "21", "999,979", "0", "22", "21", "1", "0", "yes")
-    ]
+async def read_sends(connection: Connection, organization_id: str) -> Counter[str]:
+    rows = await connection.fetch(
+        "SELECT status::text FROM email_send WHERE organization_id = $1", organization_id
+    )
+    return Counter(one["status"] for one in rows)
 
 
-async def test_same_run_again__sends_and_pays_nothing_twice(tmp_path: Path, redis_url: str) -> None:
-    people = [f"r{n}@example.org" for n in range(5)] + ["bounce@example.org"]
-    path = make_mbox(tmp_path / "mbox", "demo.example.com", people)
-    _, lines = await send(redis_url, path, RUN)
-    assert row(lines, "org_demo")[:9] == ["5,000", "0", "5", "4,995", "0", "6", "5", "1", "0"]
-    ended, lines = await send(redis_url, path, RUN)
+async def test_any_mbox__is_sent_on_default_terms(
+    place: Place, tmp_path: Path, talk: Talk, connection: Connection
+) -> None:
+    recipients = [*people(20), "bounce@x.example", "later@x.example", "no address"]
+    with Mbox(make_mbox(tmp_path / "mbox", "shop.example.org", recipients)) as mbox:
+        mail = read_mail(mbox, talk)
+        await prepare(place, mail.demos, talk, environ=os.environ)
+        ended = await run_demo(place, mail, talk, asyncio.Event())
+    assert ended is not None
+    assert (ended.adds_up, ended.stopped, ended.busiest) == (True, False, "org_shop.example.org")
+    assert await read_sends(connection, ended.busiest) == Counter(sent=21, failed=1, skipped=1)
+    (paid,) = await connection.fetch(
+        "SELECT * FROM credit_ledger WHERE settlement_id = $1", ended.letter
+    )
+    (letter,) = await connection.fetch("SELECT * FROM email_send WHERE id = $1", ended.letter)
+    assert (paid["delta"], paid["organization_id"]) == (-1, ended.busiest)
+    assert (letter["status"], letter["ledger_entry_no"]) == ("sent", paid["entry_no"])
+
+
+async def test_table__fits_a_terminal(place: Place, tmp_path: Path, talk: Talk) -> None:
+    name = f"{'long-' * 12}.example.org"
+    with Mbox(make_mbox(tmp_path / "mbox", name, people(1))) as mbox:
+        mail = read_mail(mbox, talk)
+        await prepare(place, mail.demos, talk, environ={})
+        await run_demo(place, mail, talk, asyncio.Event())
+    out = talk.out.file
+    assert isinstance(out, StringIO)
+    _, *table = out.getvalue().splitlines()
+    assert max(map(len, table)) <= 120
+
+
+async def test_same_run_again__sends_and_pays_nothing_twice(place: Place, tmp_path: Path) -> None:
+    path = make_mbox(tmp_path / "mbox", "x.example", [*people(5), "bounce@example.org"])
+    demo = stranger("org_again")._replace(plan=FEW)
+    _, lines = await send(place, path, demo, "run_a")
+    first = row(lines)
+    assert (first["sent"], first["refused"], first["before"], first["after"]) == (
+        *("5", "1"),
+        *("25", "20"),
+    )
+    ended, lines = await send(place, path, demo, "run_a")
+    second = row(lines)
+    assert ended is not None
     assert ended.adds_up
-    assert row(lines, "org_demo")[:9] == ["4,995", "0", "0", "4,995", "0", "6", "0", "0", "6"]
-    ended, lines = await send(redis_url, path, "run_2")
+    assert (second["sent"], second["refused"], second["after"]) == ("0", "0", "20")
+    assert any("6 settled before" in line for line in lines)
+    ended, lines = await send(place, path, demo, "run_b")
+    third = row(lines)
+    assert ended is not None
     assert ended.adds_up
-    assert row(lines, "org_demo")[:9] == ["4,995", "0", "5", "4,990", "0", "6", "5", "1", "0"]
+    assert (third["sent"], third["before"], third["after"]) == ("5", "20", "15")
 
 
-async def test_run_that_was_killed__is_taken_up_again(tmp_path: Path, redis_url: str) -> None:
-    path = make_mbox(tmp_path / "mbox", "demo.example.com", ["a@example.org", "b@example.org"])
+async def test_run_that_was_killed__is_taken_up_again(
+    place: Place, tmp_path: Path, talk: Talk, gate: Gate, pool: Pool
+) -> None:
+    path = make_mbox(tmp_path / "mbox", "x.example", people(2))
+    demo = Demo("org_killed", "few", FEW)
+    await prepare(place, {"org_killed": demo}, talk, environ={})
+    await until_booked(pool, ["org_killed"], Waiting(asyncio.Event(), print))
     with Mbox(path) as mbox:
         first, _ = mbox.letters()
-    async with Gate.connect(redis_url, partitions=8) as gate:
-        grants = [Grant(kind="base", credits=9)]
-        await gate.load(AccountState("org_demo", rate_per_second=9, grants=grants))
-        await gate.reserve("org_demo", hold_id=f"{RUN}.{first.id}")
-    ended, lines = await send(redis_url, path, RUN)
+    await gate.reserve("org_killed", hold_id=f"{RUN}.{first.id}")
+    ended, lines = await send(place, path, demo)
+    assert ended is not None
+    # Its hold was open at the start.
     assert ended.adds_up
-    assert row(lines, "org_demo")[:9] == ["9", "0", "2", "7", "0", "2", "2", "0", "0"]
+    assert (row(lines)["sent"], row(lines)["after"]) == ("2", "23")
 
 
-async def test_few_credits__are_used_to_the_last(tmp_path: Path, redis_url: str) -> None:
+async def test_few_credits__are_used_to_the_last(place: Place, tmp_path: Path) -> None:
     # A refused letter gives its credit back while those behind it find none.
-    people = ["bounce@example.org", *(f"r{n}@example.org" for n in range(30))]
-    path = make_mbox(tmp_path / "mbox", "small.example.com", people)
-    ended, lines = await send(redis_url, path)
+    path = make_mbox(tmp_path / "mbox", "x.example", ["bounce@example.org", *people(30)])
+    ended, lines = await send(place, path, Demo("org_few", "few", FEW))
+    assert ended is not None
     assert ended.adds_up
-    assert row(lines, "org_small")[:9] == ["25", "0", "25", "0", "0", "31", "25", "1", "5"]
+    told = row(lines)
+    assert (told["sent"], told["refused"], told["after"], told["ledger"]) == ("25", "1", "0", "0")
+    assert any("5 insufficient" in line for line in lines)
 
 
-async def test_stop__ends_what_is_under_way_and_adds_up(tmp_path: Path, redis_url: str) -> None:
-    people = [f"r{n}@example.org" for n in range(60)]
-    path = make_mbox(tmp_path / "mbox", "slow.example.com", people)
+async def test_stop__ends_what_is_under_way_and_adds_up(place: Place, tmp_path: Path) -> None:
+    path = make_mbox(tmp_path / "mbox", "x.example", people(60))
+    slow = demo_organizations()["org_slow"]._replace(organization_id="org_stopped")
     stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.5, stop.set)
-    out = StringIO()
-    with Mbox(path) as mbox:
-        ended = await run_demo(
-            redis_url,
-            mbox,
-            partitions=8,
-            stop=stop,
-            out=Console(file=out, markup=False),
-            err=Console(file=StringIO(), markup=False),
-        )
-    assert (ended.adds_up, ended.stopped) == (True, True)
-    assert "stopped" in out.getvalue()
+
+    async def stop_once_it_sends() -> None:
+        async with Sink() as sink:  # what starts before the first letter has started by then
+            assert sink.address
+        stop.set()
+
+    await prepare(
+        place, {slow.organization_id: slow}, Talk(*[Console(file=StringIO())] * 2), environ={}
+    )
+    stopping = asyncio.create_task(stop_once_it_sends())
+    ended, lines = await send(place, path, slow, stop=stop)
+    await stopping
+    assert ended is None or (ended.adds_up and ended.stopped and "stopped" in "".join(lines))
 
 
-async def test_redis_away__is_a_sentence(tmp_path: Path) -> None:
-    path = make_mbox(tmp_path / "mbox", "demo.example.com", ["a@example.org"])
+async def test_stop_before_anything_was_sent__is_no_report(place: Place, tmp_path: Path) -> None:
+    path = make_mbox(tmp_path / "mbox", "x.example", people(2))
+    stop = asyncio.Event()
+    stop.set()
+    assert await send(place, path, Demo("org_early", "few", FEW), stop=stop) == (None, [])
+
+
+@pytest.mark.parametrize("away", ["redis_url", "database_url"])
+async def test_server_away__is_a_sentence(place: Place, tmp_path: Path, away: str) -> None:
+    scheme = "redis" if away == "redis_url" else "postgresql"
+    path = make_mbox(tmp_path / "mbox", "x.example", people(1))
+    elsewhere = place._replace(**{away: f"{scheme}://127.0.0.1:1/0"})
     with pytest.raises(Unavailable):
-        await send("redis://127.0.0.1:1/0", path)
+        await send(elsewhere, path, Demo("org_away", "few", FEW))
+
+
+async def test_account_that_is_nowhere__is_a_sentence(gate: Gate, pool: Pool) -> None:
+    with pytest.raises(DemoError, match="org_nowhere is not in Redis"):
+        await until_agreed(gate, pool, ["org_nowhere"], Waiting(asyncio.Event(), print))
+
+
+async def test_operations_that_nobody_applies__are_named(
+    place: Place, talk: Talk, connection: Connection, pool: Pool
+) -> None:
+    """Those of a partition that no reconciler has."""
+    await prepare(place, {"org_left": Demo("org_left", "few", FEW)}, talk, environ={})
+    await connection.execute(
+        "INSERT INTO organization (id) VALUES ('org_alone');"
+        "INSERT INTO account (organization_id, partition, terms) VALUES ('org_alone', 63, '{}');"
+        "INSERT INTO operation (organization_id, id, kind) VALUES ('org_alone', 'opn_1', 'pack')"
+    )
+    told: list[str] = []
+    waiting = Waiting(asyncio.Event(), told.append, patience_s=0.05)
+    with pytest.raises(DemoError, match=r"1 pending\): opn_1 of org_alone$"):
+        await until_booked(pool, ["org_alone"], waiting)
 
 
 async def test_sink__refuses_asks_back_and_takes() -> None:
@@ -150,112 +234,3 @@ async def test_server_away__is_temporary() -> None:
     async with Mailer(address) as mailer:
         verdict = await mailer.deliver("a@b.example", "c@d.example", b"\r\n")
     assert verdict.temporary
-
-
-class Bookkeeping:
-    """An account on which a test plays the sender."""
-
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
-        self.tally = Tally(letters=3)
-
-    async def open(self, state: AccountState) -> None:
-        await self.gate.load(state)
-        self.before = await read_account(self.gate, "org_x")
-        journal = self.gate.caller.keys_of("org_x").journal
-        self.since = {journal: await last_entry_id(self.gate, journal)}
-
-    async def work(self) -> None:
-        """Two letters are sent, one is refused."""
-        for number in (1, 2):
-            await self.gate.spend("org_x", spend_id=f"other_{number}")
-            hold = await self.gate.reserve("org_x", hold_id=f"{RUN}.{number}")
-            await self.gate.commit(hold)
-        hold = await self.gate.reserve("org_x", hold_id=f"{RUN}.3")
-        await self.gate.release(hold, sends=[Send(send_id="a", recipient="a@b.example")])
-        self.tally.sent, self.tally.refused, self.tally.spent = 2, 1, 2
-
-    async def close(self) -> list[str]:
-        """What does not agree."""
-        after = await read_account(self.gate, "org_x")
-        deltas = await read_journals(self.gate, self.since)
-        closed = close_books(self.before, after, deltas["org_x"], self.tally, RUN)
-        return [mistake.removeprefix("org_x: ") for mistake in closed.mistakes]
-
-
-@pytest_asyncio.fixture
-async def bookkeeping(redis_url: str) -> AsyncIterator[Bookkeeping]:
-    async with Gate.connect(redis_url, partitions=8) as gate:
-        yield Bookkeeping(gate)
-
-
-STATE = AccountState("org_x", rate_per_second=100, grants=[Grant(kind="base", credits=50)])
-
-
-async def test_books__agree_beside_other_senders(bookkeeping: Bookkeeping) -> None:
-    await bookkeeping.open(STATE)
-    await bookkeeping.work()
-    assert await bookkeeping.close() == []
-
-
-@pytest.mark.parametrize(
-    ("name", "mistake"),
-    [
-        ("sent", "3 letters sent, 2 commits in the journal"),
-        ("refused", "2 letters refused, 1 releases in the journal"),
-        ("spent", "3 credits that commits said, 2 email_sent in the journal"),
-    ],
-)
-async def test_books__find_a_sender_that_miscounts(
-    bookkeeping: Bookkeeping, name: str, mistake: str
-) -> None:
-    await bookkeeping.open(STATE)
-    await bookkeeping.work()
-    setattr(bookkeeping.tally, name, getattr(bookkeeping.tally, name) + 1)
-    assert mistake in await bookkeeping.close()
-
-
-async def test_books__find_a_delta_that_is_gone(bookkeeping: Bookkeeping) -> None:
-    await bookkeeping.open(STATE)
-    await bookkeeping.work()
-    transport = bookkeeping.gate.caller.transport
-    ((journal, _),) = bookkeeping.since.items()
-    newest = await transport.execute("XREVRANGE", journal, "+", "-", "COUNT", 2)
-    await transport.execute("XDEL", journal, newest[1][0])
-    assert await bookkeeping.close() == [
-        "2 credits that commits said, 1 email_sent in the journal",
-        "2 letters sent, 1 commits in the journal",
-        "4 deltas in the journal, 5 seq moved by",
-        "47 posted by the journal, 46 posted by the account",
-        "3 used by the journal, 4 by the account",
-    ]
-
-
-async def test_books__find_a_hold_that_is_left(bookkeeping: Bookkeeping) -> None:
-    await bookkeeping.open(STATE)
-    await bookkeeping.work()
-    await bookkeeping.gate.reserve("org_x", 2)
-    assert await bookkeeping.close() == ["2 credits held by this run, 0 open at the end"]
-
-
-async def test_books__follow_a_turn(bookkeeping: Bookkeeping) -> None:
-    ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
-    coming = [ComingPeriod(period_no=2, ends_at=None, allowance=70)]
-    await bookkeeping.open(
-        AccountState(
-            "org_x",
-            rate_per_second=100,
-            grants=[Grant(kind="base", credits=50)],
-            ends_at=ends_at,
-            coming=coming,
-        )
-    )
-    await bookkeeping.work()
-    await asyncio.sleep(0.45)
-    assert await bookkeeping.close() == []
-    assert (await bookkeeping.gate.peek("org_x")).posted == 70
-
-
-async def test_account_that_is_not_there__is_a_sentence(bookkeeping: Bookkeeping) -> None:
-    with pytest.raises(DemoError, match="org_x is not in Redis"):
-        await read_account(bookkeeping.gate, "org_x")

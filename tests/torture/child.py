@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -28,6 +29,8 @@ class Process:
         self.name = name
         self.log_path = log_path
         self.starts = 0
+        #: For whoever kills it and starts it again.
+        self.lock = asyncio.Lock()
         self._argv = [sys.executable, "-m", *module]
         # What the machine sets for servers of its own says nothing here.
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("GATE_", "PG", "REDIS_"))}

@@ -15,11 +15,11 @@ WITH mine AS (
     SELECT partition, row_number() OVER (ORDER BY partition) AS number FROM mine
 ), renewed AS (
     UPDATE partition_lease SET expires_at = clock_timestamp() + make_interval(secs => $2)
-    WHERE partition IN (SELECT partition FROM numbered WHERE number <= $4)
+    WHERE partition IN (SELECT partition FROM numbered WHERE number <= $4::integer)
     RETURNING partition
 ), given_up AS (
     DELETE FROM partition_lease
-    WHERE partition IN (SELECT partition FROM numbered WHERE number > $4)
+    WHERE partition IN (SELECT partition FROM numbered WHERE number > $4::integer)
 ), expired AS (
     SELECT partition FROM partition_lease
     WHERE owner <> $1 AND expires_at < clock_timestamp() AND partition < $3::integer

@@ -21,5 +21,4 @@ SELECT organization_id, partition,
        frozen_reason, grace_until, period_no, starts_at, ends_at, terms::text AS terms,
        coming::text AS coming, entry_no, chain, look_up_until, sends_until, repair_state,
        repair_reason, last_delta_at, loaded_at
-FROM account a
-WHERE organization_id = ANY ($1)
+FROM unnest($1::text[]) AS asked (organization_id) JOIN account a USING (organization_id)
