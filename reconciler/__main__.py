@@ -110,8 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         action="extend",
         nargs="+",
         default=[],
-        help="these alone; default: all",
+        help="these alone; default: all that were loaded before",
     )
+    rebuild.add_argument("--all", action="store_true", help="those that never were, too")
     drift.add_argument("organization", metavar="ORG", nargs="?", help="look at this one")
     drift.add_argument("--all", action="store_true", help="look at all of them")
     drift.add_argument("--repair", action="store_true", help="reload what differs")

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 #: load a settlement may be the repeat of one that only the ledger knows.
 LOOK_UP_MS: Final = 20 * 60_000 + 7 * DAY_MS
 REVERSAL: Final = "rev_"
+#: How the reason of a quarantined entry begins that is booked all the same.
+UNREADABLE_SENDS: Final = "sends:"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SETTLING = frozenset(("committed", "spent"))
@@ -97,6 +99,42 @@ class Booking:
             self._send_news(image, delta, entry, partition)
         elif image.sends_until_ms >= delta.at_ms and delta.kind == "committed":
             self._end_hold(image, delta)
+
+    def replay(self, read: Read, *, within_gap: bool) -> None:
+        """Takes in an entry that was kept in quarantine. `within_gap`: its amount is booked."""
+        _, entry, delta, _ = read
+        if delta is None:
+            return
+        image = self._images[delta.organization_id]
+        image.changed = True
+        if not within_gap:
+            self._book_facts(image, delta, self._operation(delta))
+            image.mark("replay")
+        else:
+            fact = self._fact(delta)
+            if fact is None or self._is_new(delta, fact):
+                self._book_within_gap(image, delta)
+        if delta.sends:
+            self._send_news(image, delta, entry, read.partition)
+
+    def _book_within_gap(self, image: Image, delta: Delta) -> None:
+        """The entries that the gap stood for, and the gap's amount taken back."""
+        amount = moved_by(delta.legs)
+        image.posted += amount
+        self._enter(image, delta, delta.legs)
+        if amount:
+            image.posted -= amount
+            back = delta._replace(
+                kind="gap",
+                id="",
+                part=0,
+                late=False,
+                reason="replayed: takes back what a gap booked",
+            )
+            leg = image.leg("manual_adjustment", "none", -amount)
+            self._enter(image, back, [leg])
+        if delta.kind == "applied":
+            self._operation_booked(delta, "booked")
 
     # -- a delta that fits
 
@@ -466,7 +504,7 @@ class Booking:
         try:
             sends = read_sends(delta.sends)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            self._quarantine(partition, entry, image.organization_id, f"sends: {error}")
+            self._quarantine(partition, entry, image.organization_id, f"{UNREADABLE_SENDS} {error}")
             return
         charged = image.entry_no if delta.kind in _SETTLING else None
         for send in sends:

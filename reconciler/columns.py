@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-BIGINT_MAX: Final = 2**63 - 1
 
 _MS: Final = timedelta(milliseconds=1)
+_BIGINT_MAX: Final = 2**63 - 1
 #: The last millisecond that a datetime tells.
 _LAST_MS: Final = 253_402_300_799_999
 
@@ -23,7 +23,7 @@ def columns(rows: Iterable[Sequence[object]]) -> list[tuple[object, ...]]:
     return list(zip(*rows, strict=True))
 
 
-def bounded(values: Sequence[int], most: int = BIGINT_MAX) -> Sequence[int]:
+def bounded(values: Sequence[int], most: int = _BIGINT_MAX) -> Sequence[int]:
     """The values, those beyond ± `most` brought there: sums of what deltas say have no bound, and
     must not hold up the booking of others."""
     if not values or -most <= min(values) <= max(values) <= most:

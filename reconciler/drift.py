@@ -26,6 +26,7 @@ from reconciler.waiting import pause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from gate.hot.keys import OrganizationKeys
     from gate.hot.live_account import LiveAccount
@@ -38,7 +39,7 @@ PAGE: Final = 500
 #: So many accounts are decoded before others have their turn: about 5 ms.
 _AT_ONCE: Final = 50
 #: How often a process that works on no partition sees whether it has been given any.
-_LOOK_AGAIN_S: Final = 1.0
+_LOOK_AGAIN_S: Final = 0.2
 
 _PAGE_OF_PARTITION: Final = """
 SELECT organization_id FROM account
@@ -46,8 +47,10 @@ WHERE partition = $1 AND organization_id > $2 AND epoch > 0
 ORDER BY organization_id LIMIT $3
 """
 _LIST_OPEN: Final = """
-SELECT DISTINCT organization_id FROM drift_report JOIN account USING (organization_id)
+SELECT organization_id, max(found_at) AS found_at
+FROM drift_report JOIN account USING (organization_id)
 WHERE resolved_at IS NULL AND partition = $1
+GROUP BY organization_id
 """
 _RESOLVE: Final = """
 UPDATE drift_report SET resolved_at = now()
@@ -137,7 +140,7 @@ async def compare_partition(context: Context, partition: int, *, mark: bool, aud
     started = monotonic()
     async with borrowed(context.pool) as connection:
         rows = await connection.fetch(_LIST_OPEN, partition)
-    reported = frozenset(row["organization_id"] for row in rows)
+    reported = {row["organization_id"]: row["found_at"] for row in rows}
     done, last = Sweep(), ""
     while not context.stop.is_set():
         async with borrowed(context.pool) as connection:
@@ -161,10 +164,10 @@ async def compare_accounts(
     *,
     mark: bool,
     audit: bool,
-    reported: frozenset[str] = frozenset(),
+    reported: Mapping[str, datetime],
 ) -> Sweep:
     """As `compare_partition`, for some accounts of one partition: some hundred, as they are held
-    in memory. `reported`: those with open reports, which are closed where nothing differs."""
+    in memory. `reported`: when the last open report was found, by organization."""
     started = monotonic()
     page = await _read(context, partition, organization_ids)
     found: dict[str, Difference] = {}
@@ -174,7 +177,7 @@ async def compare_accounts(
         differs = difference(image, live)
         if differs is not None:
             found[name] = differs
-        elif name in reported and (live.epoch, live.seq) == (image.epoch, image.seq):
+        elif name in reported and _is_settled(image, live, reported[name]):
             settled.append(name)
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
@@ -196,6 +199,13 @@ async def compare_accounts(
             )
         )
     return done._replace(seconds=monotonic() - started)
+
+
+def _is_settled(image: Image, live: LiveAccount, found_at: datetime) -> bool:
+    """Whether an account that does not differ is over what was reported of it: both sides are
+    equal, or, as one that is never idle is always ahead, it was loaded since."""
+    is_equal = (live.epoch, live.seq) == (image.epoch, image.seq)
+    return is_equal or image.loaded_ms > found_at.timestamp() * 1000
 
 
 def total(sweeps: Iterable[Sweep]) -> Sweep:

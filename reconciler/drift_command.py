@@ -181,9 +181,8 @@ async def _one(context: Context, organization_id: str, *, repair: bool, as_json:
         partition = await _partition(connection, organization_id)
     if repair:
         await drift.compare_accounts(
-            context, partition, [organization_id], mark=True, audit=True,
-            reported=frozenset((organization_id,)),
-        )  # fmt: skip
+            context, partition, [organization_id], mark=True, audit=True, reported={}
+        )
     view = await look(context, organization_id, partition)
     if as_json:
         _print_json(view._asdict() | {"history": [one._asdict() for one in view.history]})

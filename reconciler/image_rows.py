@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from gate.ledger.statement import load_statement
-from reconciler.columns import BIGINT_MAX, bounded, columns, expiry_of, instant_of
+from reconciler.columns import bounded, columns, expiry_of, instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ async def write_images(connection: Connection, images: Sequence[Image]) -> None:
     """Writes accounts that have changed. Their flags stay as they are, and so do grants of which
     nothing is left, though PostgreSQL forgets those. Raises Unavailable, ContractError."""
     # The order in which others lock several.
-    images = sorted(images, key=lambda image: image.organization_id)
+    images = sorted(images, key=attrgetter("organization_id"))
     reshaped = [image for image in images if image.reshaped]
     await _move_accounts(connection, images)
     if reshaped:
@@ -53,17 +54,21 @@ async def _move_accounts(connection: Connection, images: Sequence[Image]) -> Non
 
 
 def _numbers(images: Sequence[Image]) -> list[list[int]]:
-    rows = [
-        [
-            *(image.epoch, image.seq, image.posted, image.held, image.overage, image.debt),
-            *(image.used, min(image.warned_percent, _SMALLINT_MAX), image.entry_no),
-            image.last_delta_ms,
-        ]
-        for image in images
-    ]
-    if max(map(max, rows)) > BIGINT_MAX or min(map(min, rows)) < -BIGINT_MAX:
-        return [list(bounded(row)) for row in rows]
-    return rows
+    rows = zip(
+        [image.epoch for image in images],
+        [image.seq for image in images],
+        bounded([image.posted for image in images]),
+        [image.held for image in images],
+        bounded([image.overage for image in images]),
+        bounded([image.debt for image in images]),
+        bounded([image.used for image in images]),
+        bounded([image.warned_percent for image in images], _SMALLINT_MAX),
+        [image.entry_no for image in images],
+        [image.last_delta_ms for image in images],
+        strict=True,
+    )
+    # A tuple would be taken for a composite value.
+    return list(map(list, rows))
 
 
 async def _reshape_accounts(connection: Connection, images: Sequence[Image]) -> None:

@@ -33,6 +33,8 @@ _Settlement = tuple[str, str, int]
 
 _REVERSAL: Final = "rev_"
 _FACT: Final = re.compile(r"settlement:(\d{1,10}):(.+)|operation:(.+)", re.DOTALL)
+#: So many settlements of one organization are looked up together.
+_MANY: Final = 4
 #: Distinct terms and calendars, which thousands of accounts share.
 _SHARED_MAX: Final = 4096
 
@@ -187,9 +189,9 @@ async def _count(
             above.add((organization_id, reference))
 
     while settlements or operations:
-        if settlements:
-            statement = load_statement("count_settlements")
-            await statement.fetch(connection, add_settlement, *columns(sorted(settlements)))
+        for name, some in _by_number(sorted(settlements)):
+            if some:
+                await load_statement(name).fetch(connection, add_settlement, *columns(some))
         if operations:
             statement = load_statement("count_operations")
             await statement.fetch(connection, add_operation, *columns(sorted(operations)))
@@ -204,6 +206,16 @@ async def _take_reversed(connection: Connection, standing: Counter[_Key]) -> Non
 
     statement = load_statement("count_reversals")
     await statement.fetch(connection, take, *columns(sorted(standing)))
+
+
+def _by_number(
+    settlements: Sequence[_Settlement],
+) -> tuple[tuple[str, list[_Settlement]], tuple[str, list[_Settlement]]]:
+    """The statements that find them, and what for: it matters how many an organization has."""
+    numbers = Counter(org for org, _, _ in settlements)
+    few = [one for one in settlements if numbers[one[0]] < _MANY]
+    many = [one for one in settlements if numbers[one[0]] >= _MANY]
+    return ("count_settlements", few), ("count_many_settlements", many)
 
 
 def _by_kind(facts: Iterable[_Key]) -> tuple[set[_Settlement], set[_Key]]:

@@ -164,8 +164,11 @@ async def _book(context: Context, consumer: Consumer) -> dict[int, str]:
     keys = [journal_key(tag_of(part, context.meta.partitions)) for part in partitions]
     asking = [last_entry_id(context.transport, key) for key in keys]
     ends = dict(zip(partitions, await asyncio.gather(*asking), strict=True))
-    behind = [*partitions]
+    behind, told_at = [*partitions], monotonic()
     while behind and not context.stop.is_set():
+        if monotonic() - told_at >= _TELL_EVERY_S:
+            told_at = monotonic()
+            sys.stderr.write(f"booking the journals of {len(behind)} partitions\n")
         await consumer.tick(behind)
         async with borrowed(context.pool) as connection:
             cursors = await read_cursors(connection, behind)

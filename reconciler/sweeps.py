@@ -19,6 +19,7 @@ from gate.domain.operations import OperationContent
 from gate.domain.outcomes import NotLoaded
 from gate.hot.commands import expire, touch
 from gate.hot.commands.expire import Expired
+from gate.hot.commands.touch import Touched
 from gate.hot.keys import due_key, tag_of
 from gate.hot.wanted import take_wanted
 from gate.ledger.statement import load_statement
@@ -72,8 +73,8 @@ async def expire_overdue(context: Context) -> int:
 
 
 async def touch_due(context: Context) -> int:
-    """Lets time pass for accounts that nobody calls; how many. One that is not in Redis is loaded:
-    its period shall turn too."""
+    """Lets time pass for accounts that nobody calls; for how many it did. One that is not in Redis
+    is loaded: its period shall turn too."""
     async with borrowed(context.pool) as connection:
         places = await load_statement("list_due_accounts").fetch(
             connection, Place, sorted(context.leases.owned), AT_ONCE
@@ -89,9 +90,12 @@ async def touch_due(context: Context) -> int:
     for one in places:
         if isinstance(answers[one.organization_id], NotLoaded):
             absent.setdefault(one.partition, []).append(one.organization_id)
+    # Those that stay as they are do not count (it is not that late in Redis, or no load succeeds):
+    # they are looked at again after a pause.
+    moved = sum(isinstance(one, Touched) and one.changed for one in answers.values())
     for part, organization_ids in absent.items():
-        await load_absent(context, part, organization_ids)
-    return len(places)
+        moved += await load_absent(context, part, organization_ids)
+    return moved
 
 
 async def preload_periods(context: Context) -> int:
@@ -103,12 +107,14 @@ async def preload_periods(context: Context) -> int:
             sorted(context.leases.owned),
             AT_ONCE,
         )
+    made = 0
     for organization_id in found:
         try:
             await _preload(context, organization_id)
+            made += 1
         except BadArgument as error:
             context.log.error("no calendar", organization_id=organization_id, reason=str(error))
-    return len(found)
+    return made
 
 
 async def _preload(context: Context, organization_id: str) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Credits times the highest price that fit the column of amounts.
 _PRICED_MAX: Final = 2**53
+_BALANCE: Final = LEDGER_COLUMNS.index("balance_after")
 _QUARANTINE: Final = ("partition", "entry_id", "fields", "organization_id", "reason")
 _REPORT: Final = (
     *("organization_id", "kind", "epoch", "seq", "live", "booked", "credits", "action"),
@@ -110,7 +111,15 @@ async def _copy(
 
 
 def _fitting(entries: Sequence[LedgerRow]) -> Sequence[LedgerRow]:
-    return entries
+    """The entries; their chain shows where a balance did not fit."""
+    balances: list[Any] = [entry[_BALANCE] for entry in entries]
+    fitting = bounded(balances)
+    if fitting is balances:
+        return entries
+    return [
+        (*entry[:_BALANCE], balance, *entry[_BALANCE + 1 :])
+        for entry, balance in zip(entries, fitting, strict=True)
+    ]
 
 
 async def _add_usage(connection: Connection, batch: Batch) -> None:

@@ -29,7 +29,7 @@ _SOUND_S: Final = 10.0
 #: Servers get nothing from us that begins with PG, so its URL goes by another name on the way; as
 #: an argument, where others can read it, a URL with a password never goes.
 _DATABASE_URL: Final = "GATE_DATABASE_URL"
-_START: Final = f'export PG_URL="${_DATABASE_URL}"; exec "$0" -m reconciler run --no-migrate'
+_START: Final = f'export PG_URL="${_DATABASE_URL}"; exec "$0" -P -m reconciler run --no-migrate'
 
 
 class Reconciler:

@@ -157,9 +157,11 @@ def _tell(
 
 
 def _program() -> str:
-    """This command as a shell finds it from here."""
+    """This command as a shell finds it, wherever it is."""
     started = Path(sys.argv[0])
     if started.name != "gate":
         return f"{shlex.quote(sys.executable)} -m gate"
     found = shutil.which("gate")
-    return "gate" if found and Path(found).samefile(started) else shlex.quote(str(started))
+    return (
+        "gate" if found and Path(found).samefile(started) else shlex.quote(str(started.absolute()))
+    )

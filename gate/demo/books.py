@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gate.demo.tally import STOPPED
 from gate.ledger.statement import load_statement
@@ -11,12 +11,15 @@ from gate.ledger.transaction import borrowed
 from gate.ledger.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gate.demo.standing import Standing
     from gate.demo.tally import Tally
     from gate.ledger.chain_walk import Finding
     from gate.ledger.connection import Pool
+
+#: What is counted, and how often, by one side and by another.
+Fact: TypeAlias = tuple[str, int, str, int]
 
 
 class Entries(NamedTuple):
@@ -103,40 +106,16 @@ async def verify_chains(
 
 
 def close_books(before: Standing, after: Standing, ledger: Ledger, tally: Tally) -> Books:
-    """Compares."""
-    entries, sends = ledger.entries, ledger.sends
-    resumed = tally.repeated > 0
-    offered = sends["sent"] + sends["failed"]
-    facts = [
-        ("letters ended", tally.done, "letters read", tally.letters),
-        ("credits that commits said", tally.spent, "email_sent in the ledger", entries.used),
-        ("posted by the entries", entries.posted, "by the ledger's account", after.booked.posted),
-        (
-            "posted before and by entries since",
-            before.booked.posted + entries.moved,
-            "posted by the account",
-            after.live.posted,
-        ),
-        ("credits held by this run", max(0, after.live.held - before.live.held), "open", 0),
-        ("messages queued", sends["queued"], "under way", 0),
-    ]
-    if resumed:
-        # What an earlier start of this run settled, it said what it was.
-        settled = tally.sent + tally.refused + tally.repeated
-        facts.append(("letters offered", settled, "messages sent or failed", offered))
-    else:
-        skipped = tally.skipped.total() - tally.skipped[STOPPED]
-        facts += [
-            ("letters sent", tally.sent, "messages sent in the ledger", sends["sent"]),
-            ("letters refused", tally.refused, "messages failed in the ledger", sends["failed"]),
-            ("letters skipped", skipped, "messages skipped in the ledger", sends["skipped"]),
-        ]
+    """Compares. Of a ledger that has not caught up, that alone is told."""
     told = (before.differs and f"before anything was sent {before.differs}", after.differs)
     mistakes = [text for text in (*told, *ledger.faults) if text]
-    mistakes += [
-        f"{left:,} {one}, {right:,} {other}" for one, left, other, right in facts if left != right
-    ]
-    name = after.live.organization_id
+    if after.is_caught_up:
+        mistakes += [
+            f"{left:,} {one}, {right:,} {other}"
+            for one, left, other, right in _facts(before, after, ledger, tally)
+            if left != right
+        ]
+    entries, name = ledger.entries, after.live.organization_id
     return Books(
         before,
         after,
@@ -145,6 +124,27 @@ def close_books(before: Standing, after: Standing, ledger: Ledger, tally: Tally)
         entries.posted,
         tuple(f"{name}: {mistake}" for mistake in mistakes),
     )
+
+
+def _facts(before: Standing, after: Standing, ledger: Ledger, tally: Tally) -> Iterator[Fact]:
+    """What two sides say of the same thing."""
+    entries, sends = ledger.entries, ledger.sends
+    posted = before.booked.posted + entries.moved
+    yield "letters ended", tally.done, "letters read", tally.letters
+    yield "credits that commits said", tally.spent, "email_sent in the ledger", entries.used
+    yield "posted by the entries", entries.posted, "by the ledger's account", after.booked.posted
+    yield "posted before and by entries since", posted, "by the account", after.live.posted
+    yield "credits held by this run", max(0, after.live.held - before.live.held), "open", 0
+    yield "messages queued", sends["queued"], "under way", 0
+    if tally.repeated:
+        # What an earlier start of this run settled, that start has counted by its fate.
+        settled = tally.sent + tally.refused + tally.repeated
+        yield "letters settled", settled, "messages sent or failed", sends["sent"] + sends["failed"]
+    else:
+        skipped = tally.skipped.total() - tally.skipped[STOPPED]
+        yield "letters sent", tally.sent, "messages sent in the ledger", sends["sent"]
+        yield "letters refused", tally.refused, "messages failed in the ledger", sends["failed"]
+        yield "letters skipped", skipped, "messages skipped in the ledger", sends["skipped"]
 
 
 def _sentence(finding: Finding) -> str:

@@ -135,23 +135,25 @@ class _Run:
         place, figures = self._place, self._figures
         pool = await open_pool(place.database_url, application_name="gate demo", size=_POOL_SIZE)
         try:
-            async with Gate.connect(
-                place.redis_url,
-                database_url=place.database_url,
-                partitions=place.partitions,
-                client_name="demo",
-            ) as gate:
-                before = await unless_stopped(self._stop, self._before(gate, pool))
-                if before is None:
-                    return None
-                start = monotonic()
-                async with (
-                    Sink() as sink,
-                    Mailer(sink.address) as mailer,
-                    showing(figures, self._talk.err),
-                ):
-                    await self._send(gate, mailer)
-                seconds = monotonic() - start
+            async with (
+                Gate.connect(
+                    place.redis_url,
+                    database_url=place.database_url,
+                    partitions=place.partitions,
+                    client_name="demo",
+                ) as gate,
+                asyncio.TaskGroup() as group,
+            ):
+                # The sink takes a moment to start, and so does giving credits.
+                asking = group.create_task(unless_stopped(self._stop, self._before(gate, pool)))
+                async with Sink() as sink, Mailer(sink.address) as mailer:
+                    before = await asking
+                    if before is None:
+                        return None
+                    start = monotonic()
+                    async with showing(figures, self._talk.err):
+                        await self._send(gate, mailer)
+                    seconds = monotonic() - start
                 books = await self._close(gate, pool, before)
         finally:
             await pool.close()

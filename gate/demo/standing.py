@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from gate.client.gate import Gate
-    from gate.hot.commands.peek import Account
+    from gate.hot.commands.peek import Account, PeekOutcome
     from gate.ledger.connection import Pool
 
 _PATIENCE_S: Final = 30.0
@@ -54,6 +54,11 @@ class Standing(NamedTuple):
     live: Account
     booked: Booked
     differs: str = ""
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether everything is booked that the account had done."""
+        return (self.live.epoch, self.live.seq) == (self.booked.epoch, self.booked.seq)
 
 
 class OpenOperation(NamedTuple):
@@ -141,6 +146,8 @@ async def until_agreed(
         booked = {row.organization_id: row for row in rows}
         for organization_id, live in zip(left, lives, strict=True):
             row = booked.get(organization_id)
+            if isinstance(live, NotLoaded):
+                raise DemoError(str(live))
             if row is None:
                 raise DemoError(f"PostgreSQL has no account of {organization_id}")
             if live is not None:
@@ -176,32 +183,31 @@ def _behind(standing: Standing) -> int:
     return max(0, standing.live.seq - standing.booked.seq)
 
 
-async def _read_live(gate: Gate, organization_id: str) -> Account | None:
+async def _read_live(gate: Gate, organization_id: str) -> PeekOutcome | None:
     """The account as of now, all that time did to it being in the journal; None: not at the
-    moment. One that is not in Redis is loaded."""
+    moment. One that is not in Redis is loaded; NotLoaded: it is nowhere."""
     try:
         account = await gate.peek(organization_id)
         if isinstance(account, NotLoaded):
-            raise DemoError(str(account))
-        touched = await gate.caller.call(touch, organization_id, "", ())
-        if isinstance(touched, NotLoaded) or not touched.changed:
             return account
-        account = await gate.peek(organization_id)
+        touched = await gate.caller.call(touch, organization_id, "", ())
+        if isinstance(touched, NotLoaded):
+            return None
+        return await gate.peek(organization_id) if touched.changed else account
     except OutcomeUnknown:
         return None
     except Unavailable as error:
         if error.reason != "loading":
             raise
         return None
-    return None if isinstance(account, NotLoaded) else account
 
 
 async def _each(
-    organization_ids: Sequence[str], read: Callable[[str], Awaitable[Account | None]]
-) -> list[Account | None]:
+    organization_ids: Sequence[str], read: Callable[[str], Awaitable[PeekOutcome | None]]
+) -> list[PeekOutcome | None]:
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(organization_id: str) -> Account | None:
+    async def one(organization_id: str) -> PeekOutcome | None:
         async with slots:
             return await read(organization_id)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-_ID: Final = re.compile(r"cld_([0-9A-Za-z_-]{8})[0-9A-Za-z_-]{8}")
-#: Its characters in the order of ASCII, each six bits.
-_DIGITS: Final = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-_VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
+_ID: Final = re.compile(r"cld_([0-9A-Za-z_-]{16})")
+_SORTABLE: Final = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+_BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_TO_BASE64: Final = str.maketrans(_SORTABLE, _BASE64)
+_INSTANT_BYTES: Final = 6
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -18,10 +20,8 @@ def made_at(entry_id: str) -> datetime | None:
     match = _ID.fullmatch(entry_id)
     if match is None:
         return None
-    ms = 0
-    for digit in match[1]:
-        ms = ms << 6 | _VALUES[digit]
+    packed = b64decode(match[1].translate(_TO_BASE64))
     try:
-        return _EPOCH + timedelta(milliseconds=ms)
+        return _EPOCH + timedelta(milliseconds=int.from_bytes(packed[:_INSTANT_BYTES], "big"))
     except OverflowError:
         return None

@@ -65,17 +65,26 @@ async def verify(
     *,
     report: Callable[[Finding], None],
     progress: Callable[[Progress], None] = lambda progress: None,
-    page_rows: int = PAGE_ROWS,
 ) -> Verified:
-    """Verify one organization's ledger, or all; `report` is told of each finding as it comes.
-
-    `progress` is told after each page of `page_rows` entries (2 or more). Raises
-    UnknownOrganization, Unavailable, ContractError.
-    """
+    """Verify one organization's ledger, or all; `report` is told of each finding as it comes,
+    `progress` after each page. Raises UnknownOrganization, Unavailable, ContractError."""
     async with connected(
         url, application_name="gate ledger verify", statement_timeout_ms=_STATEMENT_TIMEOUT_MS
     ) as connection:
-        return await _Verification(connection, organization_id, report, progress, page_rows).run()
+        return await verify_over(connection, organization_id, report=report, progress=progress)
+
+
+async def verify_over(
+    connection: Connection,
+    organization_id: str | None = None,
+    *,
+    report: Callable[[Finding], None],
+    progress: Callable[[Progress], None] = lambda progress: None,
+    page_rows: int = PAGE_ROWS,
+) -> Verified:
+    """As `verify`, over a connection that is in no transaction, in pages of so many entries (2 or
+    more)."""
+    return await _Verification(connection, organization_id, report, progress, page_rows).run()
 
 
 class _Verification:

@@ -167,7 +167,7 @@ def _torn_tail(info: Mapping[str, str]) -> Iterator[Check]:
             "BGREWRITEAOF once after each start; before it, redis-check-aof --fix",
         )
     else:
-        yield _check("AOF tail", "ok", "written anew since the start")
+        yield _check("AOF tail", "ok", "begun or written anew since Redis started: not torn")
 
 
 def _fsync(info: Mapping[str, str] | None, config: Mapping[str, str] | None) -> Iterator[Check]:

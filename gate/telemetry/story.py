@@ -5,22 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from gate.domain.errors import BadArgument
 from gate.domain.limits import ms_instant
-from gate.ledger.chain import SOURCES
+from gate.domain.operations import content_of
+from gate.telemetry.headline import REVERSAL, headline
+from gate.telemetry.words import amount, how_settled, moved, number_of, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gate.hot.journal import Delta
-    from gate.hot.settled_id import SettledId
     from gate.hot.trace import Sighting
     from gate.ledger.entry import Entry
     from gate.ledger.lookup import OperationRow, QuarantinedRow, SendRow
     from gate.telemetry.explain import Facts, TraceOf
 
-REVERSAL: Final = "rev_"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SETTLING: Final = ("committed", "spent")
 
 
 class Step(NamedTuple):
@@ -39,60 +39,14 @@ class Story(NamedTuple):
 
 def tell(facts: Facts) -> Story:
     """The story of what was found."""
-    past = sorted(_past(facts), key=lambda step: step.at or _EPOCH)
-    return Story(_headline(facts), (*past, *_present(facts)))
+    past = sorted(_past(facts), key=_when)
+    return Story(headline(facts), (*past, *_present(facts)))
 
 
-# -- the headline
-
-
-def _headline(facts: Facts) -> str:
-    return f"{facts.id} of {facts.organization_id}: {_what(facts)}."
-
-
-def _what(facts: Facts) -> str:
-    entries = facts.found.entries if facts.found is not None else ()
-    for one in facts.live:
-        if one.id == facts.id and one.trace.hold is not None:
-            part = one.trace.hold.part
-            settled = f", {part} parts of it settled" if part else ""
-            return f"an open hold of {one.trace.hold.held:,} credits{settled}"
-    settled_parts = [one for one in entries if one.settlement_id == facts.id]
-    if settled_parts:
-        return _booked(settled_parts, entries)
-    for sighting in facts.unbooked:
-        if sighting.delta.id == facts.id and sighting.delta.kind in _SETTLING:
-            spent = -sum(leg.amount for leg in sighting.delta.legs if leg.entry == "email_sent")
-            return f"{sighting.delta.kind}, {spent:,} credits, not booked yet"
-    operations = facts.found.operations if facts.found is not None else ()
-    for operation in operations:
-        if operation.id == facts.id:
-            return f"an operation ({operation.kind}), {operation.status}"
-    for send in facts.found.sends if facts.found is not None else ():
-        if send.id == facts.id:
-            return f"a message, {send.status}, {send.credits_consumed:,} credits"
-    for one in facts.live:
-        if one.id == facts.id and one.trace.settled is not None:
-            return f"a hold, {_how(one.trace.settled)}"
-    if any(one.operation_id == facts.id for one in entries):
-        return "an operation, booked"
-    if facts.found is not None and facts.found.by_reference:
-        return f"a reference of {len(facts.found.by_reference)} ledger entries"
-    if facts.found is not None and facts.found.quarantined:
-        return "named by a journal entry that could not be booked"
-    return "known"
-
-
-def _booked(parts: list[Entry], entries: tuple[Entry, ...]) -> str:
-    spent = -sum(one.delta for one in parts)
-    back = sum(one.delta for one in entries if (one.operation_id or "").startswith(REVERSAL))
-    late = ", late" if any(one.late for one in parts) else ""
-    repeats = sum(one.repeated for one in parts)
-    said = f"{parts[0].delta_kind}{late}, {spent - back:,} credits booked"
-    if repeats:
-        times = "once" if repeats == 1 else f"{repeats} times"
-        said += f" ({spent:,} charged, {back:,} given back: it was repeated {times})"
-    return said
+def _when(step: Step) -> datetime:
+    """An infinite instant comes from PostgreSQL without a timezone."""
+    at = step.at or _EPOCH
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 # -- what happened
@@ -121,7 +75,7 @@ def _entry(entry: Entry) -> Step:
     what = _settling(entry) if entry.settlement_id is not None else _operating(entry)
     late_s = (entry.booked_at - entry.created_at).total_seconds()
     said = (
-        f"{what}: {_credits(entry.delta, entry.split)}, balance {_number(entry.balance_after)}; "
+        f"{what}: {moved(entry.delta, entry.split)}, balance {number_of(entry.balance_after)}; "
         f"entry {entry.entry_no:,}, booked {max(0.0, late_s):.1f} s later"
     )
     if entry.repeated:
@@ -164,14 +118,18 @@ def _operation(operation: OperationRow) -> Iterator[Step]:
 
 
 def _changes(content: Any) -> str:
-    if not isinstance(content, dict):
+    """What an operation is to change, as far as that can be read."""
+    try:
+        change = content_of(content)
+    except BadArgument:
         return ""
-    said = [
-        f"{_signed(one.get('credits', 0))} {one.get('source', '')} ({one.get('entry', '')})"
-        for one in content.get("changes", ())
-        if isinstance(one, dict)
-    ]
-    said += [f"{name} {content[name]}" for name in ("status", "grace_until") if name in content]
+    said = [f"{signed(one.credits)} {one.source} ({one.entry})" for one in change.changes]
+    if change.status is not None:
+        said.append(f"status {change.status}")
+    if change.terms is not None:
+        said.append(f"terms of configuration {change.terms.config_version}")
+    if change.coming is not None:
+        said.append(f"{len(change.coming)} coming periods")
     return f": {', '.join(said)}" if said else ""
 
 
@@ -181,7 +139,7 @@ def _send(send: SendRow) -> Iterator[Step]:
     yield Step(send.created_at, f"message {send.id}{who}{under}: first heard of")
     if send.sent_at is not None:
         paid = "" if send.ledger_entry_no is None else f", paid by entry {send.ledger_entry_no:,}"
-        yield Step(send.sent_at, f"message {send.id} sent, {send.credits_consumed:,} credits{paid}")
+        yield Step(send.sent_at, f"message {send.id} sent, {amount(send.credits_consumed)}{paid}")
     if send.skipped_at is not None:
         why = f": {send.skip_reason}" if send.skip_reason else ""
         yield Step(send.skipped_at, f"message {send.id} skipped{why}")
@@ -208,10 +166,10 @@ def _sighting(sighting: Sighting, facts: Facts) -> Iterator[Step]:
     where += ", not booked yet" if facts.found is not None else ""
     late = " late, its hold was gone" if delta.late else ""
     part = f" part {delta.part}" if delta.part else ""
-    moved = _moved(delta)
+    legs = _legs(delta)
     said = f"{delta.id or delta.kind}{part} {delta.kind if delta.id else ''}".rstrip() + late
-    credits = f": {_credits(sum(moved.values()), moved)}, balance {_number(delta.posted)}"
-    yield Step(at, f"{said}{credits if moved else ''}; {where}")
+    credits = f": {moved(sum(legs.values()), legs)}, balance {number_of(delta.posted)}"
+    yield Step(at, f"{said}{credits if legs else ''}; {where}")
     for send in sighting.sends:
         status = send.status or {"reserved": "queued", "released": "failed"}.get(delta.kind, "")
         yield Step(at, f"message {send.send_id} to {send.recipient} {status or delta.kind}")
@@ -220,12 +178,12 @@ def _sighting(sighting: Sighting, facts: Facts) -> Iterator[Step]:
             yield Step(at, f"{id} had expired")
 
 
-def _moved(delta: Delta) -> dict[str, int]:
-    moved: dict[str, int] = {}
+def _legs(delta: Delta) -> dict[str, int]:
+    legs: dict[str, int] = {}
     for leg in delta.legs:
         if leg.moves_posted:
-            moved[leg.source] = moved.get(leg.source, 0) + leg.amount
-    return moved
+            legs[leg.source] = legs.get(leg.source, 0) + leg.amount
+    return legs
 
 
 # -- how things stand
@@ -235,8 +193,9 @@ def _present(facts: Facts) -> Iterator[Step]:
     for one in facts.live:
         yield from _live(one, facts)
     for send in facts.found.sends if facts.found is not None else ():
-        why = f": {send.error_message}" if send.error_message else ""
-        yield Step(None, f"message {send.id} is {send.status}{why}")
+        if send.status not in ("sent", "skipped"):  # these have an instant, and are told with it
+            why = f": {send.error_message}" if send.error_message else ""
+            yield Step(None, f"message {send.id} is {send.status}{why}")
     for operation in facts.found.operations if facts.found is not None else ():
         if operation.status in ("pending", "applied"):
             yield Step(None, f"operation {operation.id} is {operation.status}: not booked yet")
@@ -262,7 +221,7 @@ def _live(one: TraceOf, facts: Facts) -> Iterator[Step]:
         yield Step(
             None,
             f"Redis knows until {until:%H:%M} that {one.id} was settled after {since:%H:%M}: "
-            f"{_how(settled)}",
+            f"{how_settled(settled)}",
         )
         if settled.how == "committed" and facts.found is not None and not _accounted(one.id, facts):
             yield Step(
@@ -275,40 +234,8 @@ def _live(one: TraceOf, facts: Facts) -> Iterator[Step]:
         yield Step(None, f"Redis has applied operation {one.id} with delta {mark.seq}{taken}")
 
 
-def _how(settled: SettledId) -> str:
-    if settled.how == "committed":
-        late = ", late" if settled.late else ""
-        return f"committed{late}, {settled.spent:,} spent, {settled.returned:,} returned"
-    if settled.how == "unreserved":
-        return "released before it was reserved, so that a late reserve opens nothing"
-    return f"{settled.how}, {settled.returned:,} credits returned"
-
-
 def _accounted(id: str, facts: Facts) -> bool:
     entries = facts.found.entries if facts.found is not None else ()
     return any(one.settlement_id == id for one in entries) or any(
         one.delta.id == id for one in facts.unbooked
     )
-
-
-def _credits(delta: int, split: Mapping[str, int]) -> str:
-    """`−3 credits (2 rollover, 1 base)`."""
-    sources = [(source, split[source]) for source in SOURCES if split.get(source)]
-    if not sources:
-        return f"{_signed(delta)} credits"
-    if len(sources) == 1:
-        return f"{_signed(delta)} credits of {sources[0][0]}"
-    same_sign = all(amount < 0 for _, amount in sources) or all(amount > 0 for _, amount in sources)
-    shown = ", ".join(
-        f"{abs(amount):,} {source}" if same_sign else f"{_signed(amount)} {source}"
-        for source, amount in sources
-    )
-    return f"{_signed(delta)} credits ({shown})"
-
-
-def _signed(number: Any) -> str:
-    return f"{number:+,}".replace("-", "−") if number else "0"
-
-
-def _number(number: int) -> str:
-    return f"{number:,}".replace("-", "−")

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadtests.bench import (
+    booking,
+    booking_lag,
     client_throughput,
     durability,
     latency_at_half_rate,
     memory,
     postgres_comparison,
     rate_limit_peers,
+    rebuild,
     script_through_other_clients,
     verbs_inside_redis,
 )
@@ -39,6 +42,9 @@ COMPARISONS: dict[str, Callable[[Plan], Iterator[Result]]] = {
     "rate_limit_peers": rate_limit_peers.run,
     "script_through_other_clients": script_through_other_clients.run,
     "durability": durability.run,
+    "booking": booking.run,
+    "booking_lag": booking_lag.run,
+    "rebuild": rebuild.run,
 }
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

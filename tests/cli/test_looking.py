@@ -89,6 +89,22 @@ def test_status__is_a_page_and_an_exit_code(
     assert len(said["partitions"]) == 8
 
 
+def test_status__of_many_partitions_shows_those_with_something_to_see(
+    redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fill() -> None:
+        async with Gate.connect(redis_url, partitions=64) as gate:
+            await gate.load(account("org_a"))
+
+    asyncio.run(fill())
+    code, out, _ = run(
+        capsys, "status", "--redis-url", redis_url, "--database-url", "postgresql://127.0.0.1:1/x"
+    )
+    assert code == 2
+    assert "Partitions, 16 of 64: those most behind" in out
+    assert out.startswith("cannot tell, 2")
+
+
 def test_doctor__has_a_line_for_each_check(
     urls: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

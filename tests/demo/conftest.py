@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from io import StringIO
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,13 +34,34 @@ _FAST = tuple(
 )
 
 
+_numbers = count(1)
+
+
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated database that the tests of this process share."""
-    data_dir = tmp_path_factory.mktemp("postgres")
-    with PostgresServer(data_dir, extra_args=_FAST) as server:
-        asyncio.run(migrate(server.url))
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL that the tests of this process share."""
+    with PostgresServer(tmp_path_factory.mktemp("postgres"), extra_args=_FAST) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_url: str) -> str:
+    """A migrated database that the tests of this process share."""
+    asyncio.run(migrate(postgres_url))
+    return postgres_url
+
+
+@pytest.fixture
+def own_database_url(postgres_url: str) -> str:
+    """An empty database of the test's own."""
+    name = f"own_{next(_numbers)}"
+
+    async def make() -> None:
+        async with connected(postgres_url) as opened:
+            await opened.execute(f"CREATE DATABASE {name}")
+
+    asyncio.run(make())
+    return f"{postgres_url.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +69,11 @@ def place(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Where the demo runs, and a reconciler books. Every test has organizations of its own."""
     with RedisServer(tmp_path_factory.mktemp("redis"), appendfsync="off") as redis:
         told: list[str] = []
-        reconciler = Reconciler(tmp_path_factory.mktemp("reconciler"), os.environ, told.append)
+        reconciler = Reconciler(
+            tmp_path_factory.mktemp("reconciler"),
+            {**os.environ, "GATE_RECONCILER_PORT": "0"},
+            told.append,
+        )
         reconciler.start(redis.url, database_url, PARTITIONS)
         try:
             yield Place(redis.url, database_url, PARTITIONS)

@@ -14,10 +14,12 @@ from gate import Send
 from gate.demo.books import close_books, read_ledger, verify_chains
 from gate.demo.organizations import Demo
 from gate.demo.run import prepare
-from gate.demo.standing import Standing, Waiting, until_agreed, until_booked
+from gate.demo.standing import Standing, Waiting, differs, until_agreed, until_booked
 from gate.demo.tally import Tally
 from gate.domain.accounts import Terms
-from gate.domain.operations import OperationContent
+from gate.domain.operations import Operation, OperationContent
+from gate.hot.commands import apply
+from gate.hot.operation import apply_arguments
 from gate.ledger.plans import Plan
 from gate.ledger.statement import load_statement
 
@@ -141,7 +143,7 @@ async def test_books__find_an_entry_that_was_edited(
     async with connection.transaction():
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute(
-            "UPDATE credit_ledger SET reason = 'edited' WHERE organization_id = $1 AND entry_no = 2",
+            "UPDATE credit_ledger SET reason = 'x' WHERE organization_id = $1 AND entry_no = 2",
             bookkeeping.name,
         )
     (mistake,) = await bookkeeping.close()
@@ -160,22 +162,44 @@ async def test_books__find_a_ledger_that_says_another_number(
     assert await bookkeeping.close(patience_s=0.05) == ["used is 4 in the account, 5 in the ledger"]
 
 
+async def test_books__say_of_a_ledger_that_is_behind_only_that(
+    bookkeeping: Bookkeeping, pool: Pool
+) -> None:
+    await bookkeeping.open()
+    await bookkeeping.work()
+    after, name = await bookkeeping.stand(), bookkeeping.name
+    behind = after.booked._replace(seq=after.booked.seq - 1)
+    late = Standing(after.live, behind, differs(after.live, behind))
+    before = {name: bookkeeping.before}
+    ledger = await read_ledger(pool, before, {name: late}, RUN)
+    closed = close_books(bookkeeping.before, late, ledger[name], Tally(letters=99))
+    seq = after.live.seq
+    assert closed.mistakes == (
+        f"{name}: the account is at delta 1/{seq}, the ledger at 1/{seq - 1}",
+    )
+
+
 async def test_books__follow_a_turn(
     bookkeeping: Bookkeeping, connection: Connection, gate: Gate
 ) -> None:
     await bookkeeping.open()
     ends_at = datetime.now(UTC) + timedelta(seconds=0.3)
+    operation = Operation(
+        organization_id=bookkeeping.name,
+        id="opn_end",
+        kind="provider",
+        content=OperationContent(ends_at=ends_at),
+        period_no=1,
+    )
     await load_statement("add_operation").execute(
         connection,
-        *(bookkeeping.name, "opn_end", "provider", 1),
-        OperationContent(ends_at=ends_at),
+        *(bookkeeping.name, operation.id, operation.kind, operation.period_no, operation.content),
         *(None, None, "test"),
     )
-    await bookkeeping.settle()
+    arguments = apply_arguments(operation).flat()
+    await gate.caller.call(apply, bookkeeping.name, operation.id, arguments)
     await bookkeeping.work()
-    # Until the period has turned at its own instant.
-    while (await gate.peek(bookkeeping.name)).period_no == 1:  # type: ignore[union-attr]
-        await asyncio.sleep(0.01)
+    await asyncio.sleep((ends_at - datetime.now(UTC)).total_seconds())
     assert await bookkeeping.close() == []
     after = await bookkeeping.stand()
-    assert (after.live.posted, after.booked.period_no) == (50, 2)
+    assert (after.live.posted, after.live.used, after.booked.period_no) == (50, 0, 2)

@@ -21,6 +21,7 @@ from gate.demo.smtp import Mailer
 from gate.demo.standing import Waiting, until_agreed, until_booked
 from gate.domain.accounts import Terms
 from gate.ledger.plans import Plan
+from tests.support.watch import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,23 +158,24 @@ async def test_few_credits__are_used_to_the_last(place: Place, tmp_path: Path) -
     assert any("5 insufficient" in line for line in lines)
 
 
-async def test_stop__ends_what_is_under_way_and_adds_up(place: Place, tmp_path: Path) -> None:
+async def test_stop__ends_what_is_under_way_and_adds_up(
+    place: Place, tmp_path: Path, talk: Talk, gate: Gate, pool: Pool
+) -> None:
     path = make_mbox(tmp_path / "mbox", "x.example", people(60))
     slow = demo_organizations()["org_slow"]._replace(organization_id="org_stopped")
+    await prepare(place, {"org_stopped": slow}, talk, environ={})
+    await until_booked(pool, ["org_stopped"], Waiting(asyncio.Event(), print))
     stop = asyncio.Event()
-
-    async def stop_once_it_sends() -> None:
-        async with Sink() as sink:  # what starts before the first letter has started by then
-            assert sink.address
-        stop.set()
-
-    await prepare(
-        place, {slow.organization_id: slow}, Talk(*[Console(file=StringIO())] * 2), environ={}
-    )
-    stopping = asyncio.create_task(stop_once_it_sends())
-    ended, lines = await send(place, path, slow, stop=stop)
-    await stopping
-    assert ended is None or (ended.adds_up and ended.stopped and "stopped" in "".join(lines))
+    sending = asyncio.create_task(send(place, path, slow, stop=stop))
+    async with asyncio.timeout(30):
+        while (await look(gate, "org_stopped")).used == 0:
+            assert not sending.done()
+    stop.set()
+    ended, lines = await sending
+    assert ended is not None
+    assert (ended.adds_up, ended.stopped) == (True, True)
+    assert int(row(lines)["sent"]) < 60
+    assert any("stopped" in line for line in lines)
 
 
 async def test_stop_before_anything_was_sent__is_no_report(place: Place, tmp_path: Path) -> None:
@@ -198,10 +200,9 @@ async def test_account_that_is_nowhere__is_a_sentence(gate: Gate, pool: Pool) ->
 
 
 async def test_operations_that_nobody_applies__are_named(
-    place: Place, talk: Talk, connection: Connection, pool: Pool
+    connection: Connection, pool: Pool
 ) -> None:
     """Those of a partition that no reconciler has."""
-    await prepare(place, {"org_left": Demo("org_left", "few", FEW)}, talk, environ={})
     await connection.execute(
         "INSERT INTO organization (id) VALUES ('org_alone');"
         "INSERT INTO account (organization_id, partition, terms) VALUES ('org_alone', 63, '{}');"

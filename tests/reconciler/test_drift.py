@@ -50,7 +50,7 @@ async def context(redis_url: str, database_url: str) -> AsyncIterator[Context]:
     async with connected_context(
         settings,
         metrics=Metrics(),
-        log=structlog.stdlib.get_logger(),
+        log=structlog.wrap_logger(structlog.ReturnLogger()),
         stop=asyncio.Event(),
         patience=Once(),
         migrate_first=False,
@@ -218,6 +218,18 @@ async def test_report__is_closed_when_nothing_differs_any_more(context: Context)
     assert report["resolved_at"] is not None
 
 
+async def test_report__is_closed_when_a_busy_account_was_loaded_since(context: Context) -> None:
+    """An account that is always ahead is never seen to be equal."""
+    await context.caller.call(spend, "org_a", "spd_1", ("spd_1", 7))
+    async with borrowed(context.pool) as connection:
+        await connection.execute(
+            "INSERT INTO drift_report (organization_id, kind, found_at) VALUES"
+            " ('org_a', 'gap', now() - interval '1 hour'), ('org_b', 'gap', now())"
+        )
+    assert await sweep(context) == Sweep(accounts=1)
+    assert [one["resolved_at"] is None for one in await reports(context)] == [False, True]
+
+
 async def test_absent__is_skipped(context: Context) -> None:
     await context.transport.execute("DEL", key(context))
     assert await sweep(context) == Sweep()
@@ -295,7 +307,8 @@ async def test_marks__go_when_their_operation_has_ended(context: Context) -> Non
         assert isinstance(applied, Applied)
     async with borrowed(context.pool) as connection:
         await connection.executemany(
-            "INSERT INTO operation (organization_id, id, kind, status) VALUES ('org_a', $1, '', $2)",
+            "INSERT INTO operation (organization_id, id, kind, status)"
+            " VALUES ('org_a', $1, '', $2)",
             [*statuses.items()],
         )
     operations = context.caller.keys_of("org_a").operations

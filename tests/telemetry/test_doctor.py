@@ -20,7 +20,6 @@ from tests.support.accounts import account
 from tests.support.entries import Books, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from gate.hot.server_facts import ServerFacts
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
 #: The tests' PostgreSQL does not wait for the disk.
 OF_THE_TESTS = {"fsync", "full_page_writes"}
 GB = 2**30
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Redis]:
-    """The same Redis, by another client."""
-    with Redis.from_url(redis_url, decode_responses=True) as store:
-        yield store
 
 
 def wrong(checks: list[Check]) -> dict[str, str]:

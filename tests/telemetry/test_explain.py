@@ -16,19 +16,12 @@ from tests.support.accounts import account
 from tests.support.entries import Books, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from gate.ledger.connection import Connection
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 NO_DATABASE = "postgresql://gate@127.0.0.1:1/gate"
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Redis]:
-    """The same Redis, by another client."""
-    with Redis.from_url(redis_url) as store:
-        yield store
 
 
 @pytest.fixture
@@ -73,7 +66,7 @@ async def test_open_hold__is_told_with_its_end(gate: Gate, ask: Ask) -> None:
     assert isinstance(hold, Reserved)
     await gate.commit(hold, 4, final=False, part=1)
     said = told(await ask("campaign"))
-    assert "campaign of org_a: an open hold of 6 credits, 1 parts of it settled." in said
+    assert "campaign of org_a: an open hold of 6 credits, settled up to part 1." in said
     assert "campaign part 1 committed: −4 credits of base, balance 996; delta 1/2 in the" in said
     assert "campaign is open: 6 of 10 credits held, expires in " in said
     assert "reference news 7" in said
@@ -122,6 +115,10 @@ async def test_late_commit_without_hold__says_so(gate: Gate, ask: Ask) -> None:
     said = told(await ask("eml_late"))
     assert "eml_late committed late, its hold was gone: −2 credits of base" in said
     assert "committed, late, 2 spent, 0 returned" in said
+    await gate.commit(HoldRef("org_a", "eml_big", 70_000), 70_000, part=1)
+    said = told(await ask("eml_big"))
+    assert "eml_big part 1 committed late, its hold was gone: −70,000 credits (998 base, " in said
+    assert "committed, late, 70,000 spent, 0 returned" in said
 
 
 async def test_repeated_spend__is_told_with_its_reversal(ask: Ask, connection: Connection) -> None:
@@ -150,7 +147,7 @@ async def test_repeated_spend__is_told_with_its_reversal(ask: Ask, connection: C
         "eml_1 committed late, its hold was gone: −3 credits of base, balance 94; entry 3",
         "a repeat: it had been booked before, an operation gives it back",
         "settlement:0:eml_1 given back by rev_1_3_ab: +3 credits of purchased, balance 97",
-        "eml_2 spent: −1 credits of base, balance 96; entry 5",
+        "eml_2 spent: −1 credit of base, balance 96; entry 5",
         "operation rev_1_3_ab (reversal) recorded, settlement:0:eml_1: +3 purchased (refund)",
     ):
         assert sentence in said
@@ -191,11 +188,11 @@ async def test_message__leads_to_its_hold(gate: Gate, ask: Ask, connection: Conn
         " ('esn_1', 'org_a', 'x@example.org', 'sent', 'eml_1', 1, 1, now())"
     )
     story = await ask("esn_1")
-    assert story.headline == "esn_1 of org_a: a message, sent, 1 credits."
+    assert story.headline == "esn_1 of org_a: a message, sent, 1 credit."
     said = told(story)
     assert "message esn_1 to x@example.org under eml_1: first heard of" in said
-    assert "message esn_1 sent, 1 credits, paid by entry 1" in said
-    assert "eml_1 spent: −1 credits of base" in said
+    assert "message esn_1 sent, 1 credit, paid by entry 1" in said
+    assert "eml_1 spent: −1 credit of base" in said
     # The other way round, and one of which the ledger has not heard.
     assert "message esn_1 sent" in told(await ask("eml_1"))
     send = Send(send_id="esn_2", recipient="y@example.org")
@@ -241,7 +238,7 @@ async def test_one_server_away__the_other_is_asked(
     await gate.spend("org_a", spend_id="eml_live")
     for url in (None, NO_DATABASE):
         said = told(await Ask(redis_url, url)("eml_live"))
-        assert "eml_live spent: −1 credits of base" in said
+        assert "eml_live spent: −1 credit of base" in said
         assert "not booked yet;" not in said
         assert "PostgreSQL" in said
         assert "eml_live" in (await Ask(redis_url, url)("eml_live", None)).headline

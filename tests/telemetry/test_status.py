@@ -15,19 +15,10 @@ from tests.support.accounts import account
 from tests.support.entries import Books, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gate.ledger.connection import Connection
 
 NOWHERE = "redis://127.0.0.1:1/0"
 NO_DATABASE = "postgresql://gate@127.0.0.1:1/gate"
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Redis]:
-    """The same Redis, by another client."""
-    with Redis.from_url(redis_url) as store:
-        yield store
 
 
 async def set_up(redis_url: str, store: Redis, connection: Connection) -> None:

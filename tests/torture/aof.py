@@ -23,7 +23,7 @@ def growing_file(data_dir: Path) -> Path:
     """The file that Redis appends to now."""
     folder = data_dir / "appendonlydir"
     lines = (folder / "appendonly.aof.manifest").read_text().splitlines()
-    (*_, last) = (line for line in lines if line.endswith("type i"))
+    (*_, last) = (line for line in lines if " type i" in line)
     return folder / last.split()[1]
 
 

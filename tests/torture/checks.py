@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -81,12 +81,20 @@ class Diaries:
         return diaries
 
 
+class Missing(NamedTuple):
+    """A settlement that was acknowledged and is not booked, and the fault that explains it."""
+
+    fault: str
+    settlement: Settlement
+    acknowledged_at: float
+
+
 @dataclass
 class Verdict:
-    """`counts` are for the summary, `lost` says by which faults; no `wrongs`: all is well."""
+    """`counts` are for the summary; no `wrongs`: all is well."""
 
     counts: dict[str, int]
-    lost: Counter[str]
+    lost: list[Missing]
     wrongs: list[str]
 
 
@@ -94,15 +102,17 @@ async def judge(
     stand: Stand, plans: Sequence[Plan], diaries: Diaries, losses: Sequence[Loss], *, calm: bool
 ) -> Verdict:
     """Everything that can be told from the ledger, the diaries and the faults."""
-    async with stand.database() as connection:
+    wrongs = await _chains(stand)
+    # Periods go on turning: everything is read at one moment.
+    async with (
+        stand.database() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
         books = await read_books(connection)
         counts = {name: int(n or 0) for name, n in (await connection.fetchrow(_COUNTS)).items()}
-        wrongs = [
-            *await _chains(stand),
-            *await _sums(connection),
-            *await _turns(connection, books, plans),
-        ]
-    lost: Counter[str] = Counter()
+        wrongs += await _sums(connection)
+        wrongs += await _turns(connection, books, plans)
+    lost: list[Missing] = []
     wrongs += diaries.wrong
     wrongs += _settlements(books, diaries, losses, lost)
     wrongs += _operations(books)
@@ -110,7 +120,7 @@ async def judge(
         "acknowledged": len(diaries.acknowledged),
         "denied": diaries.denied,
         "booked": sum(times > 0 for fact, times in books.standing.items() if fact.name[0] == "s"),
-        "lost": lost.total(),
+        "lost": len(lost),
     }
     if counts["quarantined"]:
         wrongs.append(f"{counts['quarantined']} entries are in quarantine")
@@ -164,9 +174,9 @@ async def _turns(connection: Connection, books: Books, plans: Sequence[Plan]) ->
             if (credits := _allowance_in(entry)) is not None:
                 given[entry.period_no].append(credits)
         wrongs += [
-            f"{name}: allowances {given[no]} of period {no} are booked, not {plan.allowance_of(no)}"
+            f"{name}: period {no} was given {given[no]}, not {plan.allowance_of(no)}"
             for no in sorted({*given, *range(2, numbers[name] + 1)})
-            # Where a period begins and ends in one delta, what it gave has lapsed in the same entry.
+            # A period that begins and ends in one delta gives and takes in one entry.
             if given[no] not in ([plan.allowance_of(no)], [0])
         ]
     return wrongs
@@ -183,7 +193,7 @@ def _allowance_in(entry: Entry) -> int | None:
 
 
 def _settlements(
-    books: Books, diaries: Diaries, losses: Sequence[Loss], lost: Counter[str]
+    books: Books, diaries: Diaries, losses: Sequence[Loss], lost: list[Missing]
 ) -> Iterator[str]:
     """I4 and I8: what was acknowledged stands once, nothing twice, and nothing that nobody did."""
     asked = {settlement_fact(one): credits for one, credits in diaries.asked.items()}
@@ -200,16 +210,13 @@ def _settlements(
     for settlement, at in diaries.acknowledged.items():
         if books.standing[settlement_fact(settlement)] > 0:
             continue
-        causes = [loss.fault for loss in losses if loss.explains(settlement, at)]
-        # What says exactly what it took comes first.
-        exact = [
-            loss.fault
-            for loss in losses
-            if loss.settlements is not None and loss.explains(settlement, at)
-        ]
-        if not causes:
+        causes = [loss for loss in losses if loss.explains(settlement, at)]
+        if causes:
+            # What says exactly what it took comes first.
+            cause = min(causes, key=lambda loss: loss.settlements is None)
+            lost.append(Missing(cause.fault, settlement, at))
+        else:
             yield f"{settlement_fact(settlement)} was acknowledged at {at:.3f} and is not booked"
-        lost.update((exact or causes)[:1])
 
 
 def _operations(books: Books) -> Iterator[str]:

@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 #: An append-only file may be synced so much later than it is written.
 EVERYSEC_S: Final = 2.0
 
+#: The delta of an operation is spared: its mark stays behind, so that it is never said again.
 _DELETE_NEWEST: Final = """
-local found = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])
-for _, entry in ipairs(found) do
-  redis.call('XDEL', KEYS[1], entry[1])
+local deleted = {}
+for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])) do
+  if entry[2][5] ~= 'd' or string.byte(entry[2][6]) ~= 6 then
+    redis.call('XDEL', KEYS[1], entry[1])
+    deleted[#deleted + 1] = entry
+  end
 end
-return found
+return deleted
 """
 _DELETE_UP_TO: Final = """
 local found = redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', ARGV[2])
@@ -289,9 +293,12 @@ async def delete_account(storm: Storm) -> str | None:
 
 async def delete_hold(storm: Storm) -> str | None:
     name = storm.organization()
+    keys = storm.stand.keys_of(name)
     async with storm.stand.redis_lock:
         with storm.stand.store() as store:
-            popped = store.zpopmin(storm.stand.keys_of(name).holds)
+            popped = store.zpopmin(keys.holds)
+            if popped:
+                store.hdel(keys.details, popped[0][0])
     return f"{name}: {popped[0][0].decode()}" if popped else None
 
 

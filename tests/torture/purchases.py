@@ -82,12 +82,20 @@ class Platform:
         while not self._stop.is_set():
             for plan in self._plans:
                 await self._keep_coming(connection, plan)
+                await self._keep_alive(connection, plan)
                 if self._chance.random() < 0.4:
                     await self._chance.choice(makers)(connection, plan)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), self._chance.random() * _PAUSE_S)
 
     # -- what it does
+
+    async def _keep_alive(self, connection: Connection, plan: Plan) -> None:
+        """Whoever admits nothing makes a dull storm."""
+        row = await self._row(connection, plan)
+        if row["status"] not in ("active", "trialing") and self._chance.random() < 0.5:
+            content = OperationContent(status="active")
+            await self._do(connection, plan, "status", content, None)
 
     async def _keep_coming(self, connection: Connection, plan: Plan) -> None:
         row = await self._row(connection, plan)
@@ -145,13 +153,9 @@ class Platform:
         await self._do(connection, plan, "plan", content, row["period_no"])
 
     async def _change_status(self, connection: Connection, plan: Plan) -> None:
-        row = await self._row(connection, plan)
-        if row["status"] in ("active", "trialing"):
-            status = self._chance.choice(("paused", "past_due"))
-            grace = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-            content = OperationContent(status=status, grace_until=grace)
-        else:
-            content = OperationContent(status="active")
+        grace = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+        status = self._chance.choice(("paused", "past_due", "trialing"))
+        content = OperationContent(status=status, grace_until=grace)
         await self._do(connection, plan, "status", content, None)
 
     async def _say_again(self, connection: Connection, plan: Plan) -> None:

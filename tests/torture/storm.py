@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 ORGANIZATIONS: Final = 8
 SENDERS: Final = 3
 RECONCILERS: Final = 2
-TASKS: Final = 6
+TASKS: Final = 10
 CONVERGES_WITHIN_S: Final = 60.0
 _BETWEEN_FAULTS_S: Final = 0.6
 _CALM_BEFORE_S: Final = 1.0
@@ -51,7 +52,8 @@ class Report:
     def summary(self) -> str:
         """One line."""
         counts: dict[str, Any] = dict(self.verdict.counts) if self.verdict else {}
-        lost = ", ".join(f"{n} by {fault}" for fault, n in sorted(self._lost()))
+        by_fault = Counter(one.fault for one in self.verdict.lost) if self.verdict else Counter()
+        lost = ", ".join(f"{n} by {fault}" for fault, n in sorted(by_fault.items()))
         return (
             f"seed {self.seed}{' calm' if self.calm else ''}: "
             f"{counts.get('acknowledged', 0):,} acknowledged, {counts.get('booked', 0):,} booked, "
@@ -64,9 +66,6 @@ class Report:
             f"at rest after {self.converged_s:.1f} s: "
             + (f"{len(self.wrongs)} WRONG" if self.wrongs else "all well")
         )
-
-    def _lost(self) -> list[tuple[str, int]]:
-        return list(self.verdict.lost.items()) if self.verdict else []
 
 
 async def run_storm(
@@ -100,6 +99,9 @@ async def run_storm(
         diaries = Diaries.read(directory.glob("sender_*.diary"))
         report.verdict = await judge(stand, plans, diaries, storm.losses, calm=calm)
         report.verdict.wrongs.extend(_bad_ends(stand))
+        (directory / "losses.txt").write_text(
+            "\n".join(map(str, [*storm.losses, *report.verdict.lost]))
+        )
     return report
 
 
@@ -133,8 +135,10 @@ async def _blow(
 async def _everybody_works(storm: Storm) -> None:
     """Processes take a while to start on a busy machine."""
     paths = [process.log_path.with_suffix(".diary") for process in storm.senders]
-    async with asyncio.timeout(30):
-        while not all(path.exists() and b'"ack"' in path.read_bytes() for path in paths):
+    deadline = monotonic() + CONVERGES_WITHIN_S
+    for path in paths:
+        while not (path.exists() and b'"ack"' in path.read_bytes()):
+            assert monotonic() < deadline, f"{path.stem} is told nothing"
             await asyncio.sleep(0.05)
 
 

@@ -9,7 +9,7 @@ FROM unnest($1::text[], $2::text[]) AS asked (organization_id, operation_id)
 CROSS JOIN LATERAL (
     SELECT epoch, seq, reference_id FROM credit_ledger l
     WHERE l.organization_id = asked.organization_id AND l.operation_id = asked.operation_id
-      AND l.booked_at > now() - interval '35 days'
+      AND l.booked_at BETWEEN now() - interval '35 days' AND now() + interval '1 day'
     OFFSET 0
 ) found
 GROUP BY asked.organization_id, asked.operation_id
