@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     drift.add_argument("organization", metavar="ORG", nargs="?", help="look at this one")
     drift.add_argument("--all", action="store_true", help="look at all of them")
     drift.add_argument("--repair", action="store_true", help="reload what differs")
+    drift.add_argument(
+        "--resume", metavar="ORG", help="a person has looked at it: reload it, lift its stop"
+    )
     drift.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

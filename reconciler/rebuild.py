@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from gate.domain.accounts import (
+    FROZEN_REASONS,
+    GRANT_KINDS,
     GRANTS_MAX,
+    STATUSES,
     UINT32_MAX,
     AccountState,
     ComingPeriod,
@@ -352,6 +355,10 @@ _STARTS_AT, _ENDS_AT, _GRACE_UNTIL = _REST["started_at"], _REST["ends_at"], _RES
 _GRANT: Final = _bits(GRANT, ("left", "source", "expires_at"))
 _SOURCE, _EXPIRES_AT = _GRANT["source"], _GRANT["expires_at"]
 
+_STATUS_CODES: Final = {status: status_code(status) for status in STATUSES}
+_REASON_CODES: Final = {reason: reason_code(reason) for reason in (None, *FROZEN_REASONS)}
+_KIND_CODES: Final = {kind: kind_code(kind) for kind in GRANT_KINDS}
+
 _TERMS: Final = tuple(Terms.__dataclass_fields__)
 _terms_decoder = msgspec.json.Decoder(Terms)
 _coming_decoder = msgspec.json.Decoder(tuple[ComingPeriod, ...])
@@ -378,8 +385,8 @@ def pack_row(row: _Row) -> bytes | None:
         )
         rest = (
             pattern.rest
-            + (status_code(row.status) << _STATUS)
-            + (reason_code(row.frozen_reason) << _REASON)
+            + (_STATUS_CODES[row.status] << _STATUS)
+            + (_REASON_CODES[row.frozen_reason] << _REASON)
             + (row.warned_percent << _WARNED)
             + (row.overage << _OVERAGE)
             + (row.debt << _DEBT)
@@ -392,7 +399,7 @@ def pack_row(row: _Row) -> bytes | None:
         for grant in grants:
             expires_at = instant_ms("expires_at", grant.expires_at)
             number = (
-                grant.credits + (kind_code(grant.kind) << _SOURCE) + (expires_at << _EXPIRES_AT)
+                grant.credits + (_KIND_CODES[grant.kind] << _SOURCE) + (expires_at << _EXPIRES_AT)
             )
             packed.append(number.to_bytes(GRANT.size, "little"))
     except (BadArgument, msgspec.ValidationError):

@@ -26,11 +26,6 @@ _LOOK_EVERY_S: Final = 0.25
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.25, 5.0
 _SOUND_S: Final = 10.0
 
-#: Servers get nothing from us that begins with PG, so its URL goes by another name on the way; as
-#: an argument, where others can read it, a URL with a password never goes.
-_DATABASE_URL: Final = "GATE_DATABASE_URL"
-_START: Final = f'export PG_URL="${_DATABASE_URL}"; exec "$0" -P -m reconciler run --no-migrate'
-
 
 class Reconciler:
     """`python -m reconciler run` in `directory`, where its log is. Not thread-safe.
@@ -67,7 +62,7 @@ class Reconciler:
         """
         given = {
             "REDIS_URL": redis_url,
-            _DATABASE_URL: database_url,
+            "PG_URL": database_url,
             "GATE_PARTITIONS": str(partitions),
         }
         self._environ = {**self._environ, **given}
@@ -91,7 +86,8 @@ class Reconciler:
         self._port = free_port(self._port or None)
         self._child = Child(
             "the reconciler",
-            ["/bin/sh", "-c", _START, sys.executable],
+            # URLs go by the environment: arguments can be read by others.
+            [sys.executable, "-P", "-m", "reconciler", "run", "--no-migrate"],
             log_path=self.log_path,
             environ={
                 **self._environ,

@@ -33,7 +33,11 @@ T = TypeVar("T")
 
 def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of a server: English messages, nothing that steers PostgreSQL."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("PG")}
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("PG") or name == "PG_URL"
+    }
     return kept | {"LC_ALL": "C"}
 
 
