@@ -1,1 +1,1 @@
-"""The reconciler: carries the journal's deltas into the ledger. It has no program yet."""
+"""Carries the journals of Redis into the ledger, exactly once, and repairs drift."""

@@ -92,7 +92,9 @@ class Booking:
             self._book_facts(image, delta, operation)
             image.epoch = max(image.epoch, delta.epoch)
             image.seq = max(image.seq, delta.seq)
-            if image.is_in_step and delta.seq > was[1] and image.posted != delta.posted:
+            _, seq, posted = was
+            # What is read again changes nothing, unless the journal's past is another one.
+            if image.is_in_step and image.posted != (delta.posted if delta.seq > seq else posted):
                 image.mark("diverged")
         image.held, image.last_delta_ms = delta.held, max(image.last_delta_ms, delta.at_ms)
         if delta.sends or delta.expired_ids:
@@ -415,8 +417,10 @@ class Booking:
         part = delta.part if settlement else None
         operation_id = delta.id if delta.kind == "applied" else None
         late = delta.late and settlement
+        entry_id = next(self._ids)
         image.chain = chain = chain_digest(
             image.chain,
+            entry_id,
             image.organization_id,
             image.entry_no,
             entry_type,
@@ -440,7 +444,7 @@ class Booking:
         )
         self.batch.entries.append(
             (
-                next(self._ids),
+                entry_id,
                 image.organization_id,
                 image.subscription_id,
                 entry_type,

@@ -74,7 +74,10 @@ async def _work(context: Context, health: Health, watch: Watch) -> int:
     support.start("watch of Redis", lambda: watch.watch_redis(context.transport, end))
     support.start("watch of PostgreSQL", lambda: watch.watch_postgres(settings.database_url, end))
     support.start("leases", lambda: context.leases.run(end))
-    work.start("upkeep", Upkeep(context).run)
+    upkeep = Upkeep(context)
+    # A partition that is made under a COPY into the default one makes that fail.
+    await upkeep.begin()
+    work.start("upkeep", upkeep.run)
     for name, run in workers(context):
         work.start(name, run)
     watch.redis.seen()

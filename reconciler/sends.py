@@ -48,6 +48,7 @@ async def write_sends(
                 "email_send", records=map(_fresh, rows.fresh), columns=_COLUMNS
             )
     if rows.changed:
+        await load_statement("plan_for_few").execute(connection)
         changed = map(_changed, rows.changed.values())
         await load_statement("change_sends").execute(connection, *columns(changed))
     if rows.counts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from gate.domain.errors import ContractError
+from gate.domain.errors import ContractError, GateError
 from gate.ledger.statement import load_statement
 from gate.ledger.transaction import borrowed, transaction
 from reconciler.waiting import pause
@@ -42,6 +42,14 @@ class Upkeep:
             except ContractError as error:
                 self._context.log.error("upkeep failed", reason=str(error))
             await pause(stop, _EVERY_S)
+
+    async def begin(self) -> None:
+        """Partitions for today, before anything is booked; if PostgreSQL is away just then, later
+        does too."""
+        try:
+            await self.make_partitions()
+        except GateError as error:
+            self._context.log.warning("upkeep failed", reason=str(error))
 
     async def make_partitions(self) -> None:
         """Raises Unavailable, ContractError."""

@@ -14,7 +14,6 @@ from gate.ledger.statement import load_statement
 from reconciler.batch import LEDGER_COLUMNS
 from reconciler.columns import bounded, columns
 from reconciler.image_rows import write_images
-from reconciler.reading import Cursor
 from reconciler.sends import write_sends
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from gate.ledger.connection import Connection
     from reconciler.batch import Batch, Booked, ClosedPeriod, LedgerRow
+    from reconciler.reading import Cursor
 
 #: Credits times the highest price that fit the column of amounts.
 _PRICED_MAX: Final = 2**53

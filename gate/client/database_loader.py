@@ -128,7 +128,7 @@ class DatabaseLoader:
         try:
             async with asyncio.timeout(_RELEASE_TIMEOUT_S):
                 with connect_errors():
-                    await pool.release(connection)
+                    await pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
         except (TimeoutError, GateError):
             # The next load makes another pool.
             if self._pool is pool:

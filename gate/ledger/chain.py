@@ -17,6 +17,7 @@ START: Final = b""
 
 def chain_digest(
     before: bytes,
+    id: str,
     organization_id: str,
     entry_no: int,
     entry_type: str,
@@ -42,7 +43,7 @@ def chain_digest(
     first. An empty text and None are the same."""
     rollover, base, purchased, overage, debt = map(split.get, SOURCES)
     said = (
-        f"{organization_id}\0{entry_no}\0{entry_type}\0{delta}\0{balance_after}\0{epoch}\0{seq}\0"
+        f"{id}\0{organization_id}\0{entry_no}\0{entry_type}\0{delta}\0{balance_after}\0{epoch}\0{seq}\0"
         f"{delta_kind}\0{settlement_id or ''}\0{part or 0}\0{operation_id or ''}\0"
         f"{subscription_id or ''}\0{period_no or 0}\0{config_version or 0}\0{created_at_ms}\0"
         f"{reference_id or ''}\0{reason or ''}\0{rollover or 0}\0{base or 0}\0{purchased or 0}\0"

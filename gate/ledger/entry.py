@@ -63,6 +63,7 @@ def digest_of(before: bytes, entry: Entry, entry_no: int | None = None) -> bytes
     its own, if one is given."""
     return chain_digest(
         before,
+        entry.id,
         entry.organization_id,
         entry.entry_no if entry_no is None else entry_no,
         entry.entry_type,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SERVER_VERSION_MIN: Final = 15
 _CONNECT_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 5.0
+_SILENCE_S: Final = 5.0
 #: COPY speaks binary only, where a jsonb is a version and its text.
 _JSONB_VERSION: Final = b"\x01"
 
@@ -45,6 +46,8 @@ async def open_pool(
             max_size=size,
             init=_prepare,
             timeout=_CONNECT_TIMEOUT_S,
+            # For a server that has gone silent, which keeps no time limit of its own.
+            command_timeout=statement_timeout_ms / 1000 + _SILENCE_S,
             server_settings=_settings(application_name, statement_timeout_ms),
         )
     return pool

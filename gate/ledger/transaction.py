@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.ledger.errors import CommitUnknown, connect_errors, is_lost, ledger_errors
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from gate.ledger.connection import Connection, Pool, Transaction
+
+#: What is not reset by then is cut off.
+_RELEASE_TIMEOUT_S: Final = 5.0
 
 
 @asynccontextmanager
@@ -35,7 +38,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
                 raise
             await _commit(running)
     finally:
-        await pool.release(connection)
+        await pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
 
 
 @asynccontextmanager
@@ -50,7 +53,7 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
         with ledger_errors():
             yield connection
     finally:
-        await pool.release(connection)
+        await pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
 
 
 async def _commit(running: Transaction) -> None:

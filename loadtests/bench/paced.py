@@ -50,6 +50,11 @@ class Load:
         self._held: deque[HoldRef | Reserved] = deque()
         self._number = 0
 
+    @property
+    def held(self) -> int:
+        """Holds that are open."""
+        return len(self._held)
+
     async def reserve(self) -> None:
         """One hold more."""
         self._number += 1

@@ -98,6 +98,7 @@ def check_chain(entries: list[tuple[object, ...]], posted: int) -> None:
         assert sum(said["split"].values()) == said["delta"]
         chain = chain_digest(
             chain,
+            said["id"],
             said["organization_id"],
             number,
             said["entry_type"],

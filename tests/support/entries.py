@@ -59,7 +59,7 @@ class Books:
             "late": False,
             "repeated": False,
         } | columns
-        hashed = {name: value for name, value in row.items() if name not in ("id", "created_at")}
+        hashed = {name: value for name, value in row.items() if name != "created_at"}
         created_at_ms = round(row["created_at"].timestamp() * 1000)
         self.chain = chain_digest(self.chain, created_at_ms=created_at_ms, **hashed)
         row["chain"] = self.chain
