@@ -36,7 +36,8 @@ class Difference(NamedTuple):
     """How a live account differs from what is booked of it.
 
     `drift`: at equal (epoch, seq); `behind`: the live one is older than what is booked. `live` and
-    `booked` have epoch, seq and posted, and what else differs. `credits`: live − booked posted.
+    `booked` have epoch, seq and posted, and what else differs. `credits`: live − booked, of posted
+    or of what it follows from, whichever differs by more.
     """
 
     kind: Literal["drift", "behind"]
@@ -62,7 +63,8 @@ def difference(image: Image, live: LiveAccount) -> Difference | None:
         "drift" if live_at == booked_at else "behind",
         {name: ours.get(name, 0) for name in told},
         {name: theirs.get(name, 0) for name in told},
-        live.posted - image.posted,
+        max(live.posted, _counted(live), key=lambda posted: abs(posted - image.posted))
+        - image.posted,
     )
 
 
@@ -77,12 +79,11 @@ def live_side(live: LiveAccount) -> Side:
     to: an editor may have forgotten that the account keeps posted beside what it follows from."""
     side: Side = {name: getattr(live, name) for name in _FIELDS}
     side["config_version"] = live.config_version
-    counted, grants = -live.overage - live.debt, dict[str, int]()
+    side["counted"] = _counted(live)
+    grants: dict[str, int] = {}
     for grant in live.grants:
         name = _grant_name((grant.kind, grant.expires_at_ms // DAY_MS))
         grants[name] = grants.get(name, 0) + grant.left
-        counted += grant.left
-    side["counted"] = counted
     return side | grants
 
 
@@ -95,6 +96,10 @@ def booked_side(image: Image) -> Side:
         if left:
             side[_grant_name(key)] = left
     return side
+
+
+def _counted(live: LiveAccount) -> int:
+    return sum(grant.left for grant in live.grants) - live.overage - live.debt
 
 
 @lru_cache(4096)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PAGE: Final = 500
 #: So many accounts are decoded before others have their turn: about 5 ms.
 _AT_ONCE: Final = 50
+#: In the background a sweep takes a quarter of the process at most: first of all it has to book.
+_PACE: Final = 3.0
 #: How often a process that works on no partition sees whether it has been given any.
 _LOOK_AGAIN_S: Final = 0.2
 
@@ -54,7 +56,7 @@ GROUP BY organization_id
 """
 _RESOLVE: Final = """
 UPDATE drift_report SET resolved_at = now()
-WHERE organization_id = ANY ($1) AND resolved_at IS NULL
+WHERE organization_id = ANY ($1) AND found_at <= $2 AND resolved_at IS NULL
 """
 _MARK: Final = """
 UPDATE account SET repair_state = 'reloading', repair_reason = 'drift', repair_since = now()
@@ -121,7 +123,7 @@ async def _sweep_owned(context: Context) -> None:
     done = Sweep()
     for part in sorted(context.leases.owned):
         if part in context.leases.owned:
-            swept = await compare_partition(context, part, mark=repair, audit=repair)
+            swept = await compare_partition(context, part, mark=repair, audit=repair, pace=_PACE)
             done = total((done, swept))
     if context.stop.is_set():
         return
@@ -130,11 +132,14 @@ async def _sweep_owned(context: Context) -> None:
     context.log.info("drift sweep", **done._asdict())
 
 
-async def compare_partition(context: Context, partition: int, *, mark: bool, audit: bool) -> Sweep:
+async def compare_partition(
+    context: Context, partition: int, *, mark: bool, audit: bool, pace: float = 0.0
+) -> Sweep:
     """Compares the accounts of a partition with what is booked of them, and reports what differs.
 
     `mark`: what differs is to be reloaded. `audit`: what is held is counted anew, and marks of
-    operations that are booked, or never will be, are dropped. Ends early at the stop event.
+    operations that are booked, or never will be, are dropped. `pace`: after each page of accounts
+    comes a pause of so many times what it took. Ends early at the stop event.
     Raises Unavailable, CommitUnknown, OutcomeUnknown, AnswerLost, after which it may be run again.
     """
     started = monotonic()
@@ -153,7 +158,7 @@ async def compare_partition(context: Context, partition: int, *, mark: bool, aud
             context, partition, names, mark=mark, audit=audit, reported=reported
         )
         done = total((done, swept))
-        await asyncio.sleep(0)
+        await (pause(context.stop, pace * swept.seconds) if pace else asyncio.sleep(0))
     return done._replace(seconds=monotonic() - started)
 
 
@@ -171,14 +176,14 @@ async def compare_accounts(
     started = monotonic()
     page = await _read(context, partition, organization_ids)
     found: dict[str, Difference] = {}
-    settled = []
+    settled: dict[str, datetime] = {}
     for number, (name, live) in enumerate(page.live.items()):
         image = page.images[name]
         differs = difference(image, live)
         if differs is not None:
             found[name] = differs
         elif name in reported and _is_settled(image, live, reported[name]):
-            settled.append(name)
+            settled[name] = reported[name]
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     if found or page.unreadable or settled:
@@ -253,7 +258,7 @@ async def _report(
     partition: int,
     page: _Page,
     found: Mapping[str, Difference],
-    settled: Sequence[str],
+    settled: Mapping[str, datetime],
     *,
     mark: bool,
 ) -> dict[str, Difference]:
@@ -272,7 +277,7 @@ async def _report(
                 confirmed[name] = differs
         await _write(connection, page, confirmed, mark=mark)
         if settled:
-            await connection.execute(_RESOLVE, settled)
+            await connection.execute(_RESOLVE, [*settled], max(settled.values()))
     for name, one in confirmed.items():
         context.metrics.misfits.labels(one.kind).inc()
         context.log.warning(

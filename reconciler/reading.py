@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -16,25 +14,18 @@ from gate.domain.limits import NEVER_MS
 from gate.domain.operations import Operation, content_of
 from gate.ledger.errors import ledger_errors
 from gate.ledger.statement import load_statement
-from reconciler.batch import Known, KnownOperation, operation_fact, settlement_fact
+from reconciler.batch import Known, KnownOperation
 from reconciler.columns import columns, ms_of
+from reconciler.facts import REVERSAL, count_facts
 from reconciler.image import DAY_MS, Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from gate.ledger.connection import Connection
+    from reconciler.facts import Key
 
-#: An organization, and an operation or a fact of it.
-_Key = tuple[str, str]
-#: An organization, a settlement's id, its part.
-_Settlement = tuple[str, str, int]
-
-_REVERSAL: Final = "rev_"
-_FACT: Final = re.compile(r"settlement:(\d{1,10}):(.+)|operation:(.+)", re.DOTALL)
-#: So many settlements of one organization are looked up together.
-_MANY: Final = 4
 #: Distinct terms and calendars, which thousands of accounts share.
 _SHARED_MAX: Final = 4096
 
@@ -109,11 +100,8 @@ async def read_known(
     keys = {(org, id) for org, id, _ in operations}
     if keys:
         known.operations = await _read_operations(connection, sorted(keys))
-    reversed_facts = {(org, fact) for org, id, fact in operations if id.startswith(_REVERSAL)}
-    more_settlements, more_keys = _by_kind(reversed_facts)
-    await _count(connection, {*settlements, *more_settlements}, keys | more_keys, known)
-    if known.standing:
-        await _take_reversed(connection, known.standing)
+    reversed_facts = {(org, fact) for org, id, fact in operations if id.startswith(REVERSAL)}
+    await count_facts(connection, set(settlements), keys, reversed_facts, known)
     return known
 
 
@@ -154,9 +142,9 @@ def _ms(at: datetime | None) -> int:
 
 
 async def _read_operations(
-    connection: Connection, keys: Sequence[_Key]
-) -> dict[_Key, KnownOperation]:
-    operations: dict[_Key, KnownOperation] = {}
+    connection: Connection, keys: Sequence[Key]
+) -> dict[Key, KnownOperation]:
+    operations: dict[Key, KnownOperation] = {}
 
     def add(content: object, status: str, **row: Any) -> None:
         try:
@@ -167,66 +155,3 @@ async def _read_operations(
 
     await load_statement("read_operations").fetch(connection, add, *columns(keys))
     return operations
-
-
-async def _count(
-    connection: Connection, settlements: set[_Settlement], operations: set[_Key], known: Known
-) -> None:
-    """How many deltas book each fact, and from reversals up to what they reverse."""
-    above: set[_Key] = set()
-    seen: set[_Key] = set()
-
-    def add_settlement(organization_id: str, settlement_id: str, part: int, deltas: int) -> None:
-        known.standing[organization_id, settlement_fact(settlement_id, part)] = deltas
-
-    def add_operation(
-        organization_id: str, operation_id: str, reference: str | None, deltas: int
-    ) -> None:
-        fact = operation_fact(operation_id)
-        known.standing[organization_id, fact] = deltas
-        if operation_id.startswith(_REVERSAL) and reference:
-            known.reverses[organization_id, fact] = reference
-            above.add((organization_id, reference))
-
-    while settlements or operations:
-        for name, some in _by_number(sorted(settlements)):
-            if some:
-                await load_statement(name).fetch(connection, add_settlement, *columns(some))
-        if operations:
-            statement = load_statement("count_operations")
-            await statement.fetch(connection, add_operation, *columns(sorted(operations)))
-        settlements, operations = _by_kind(above - seen)
-        seen |= above
-        above.clear()
-
-
-async def _take_reversed(connection: Connection, standing: Counter[_Key]) -> None:
-    def take(organization_id: str, fact: str, times: int) -> None:
-        standing[organization_id, fact] -= times
-
-    statement = load_statement("count_reversals")
-    await statement.fetch(connection, take, *columns(sorted(standing)))
-
-
-def _by_number(
-    settlements: Sequence[_Settlement],
-) -> tuple[tuple[str, list[_Settlement]], tuple[str, list[_Settlement]]]:
-    """The statements that find them, and what for: it matters how many an organization has."""
-    numbers = Counter(org for org, _, _ in settlements)
-    few = [one for one in settlements if numbers[one[0]] < _MANY]
-    many = [one for one in settlements if numbers[one[0]] >= _MANY]
-    return ("count_settlements", few), ("count_many_settlements", many)
-
-
-def _by_kind(facts: Iterable[_Key]) -> tuple[set[_Settlement], set[_Key]]:
-    """Settlements and operations among facts; what is neither is left out."""
-    settlements: set[_Settlement] = set()
-    operations: set[_Key] = set()
-    for org, fact in facts:
-        if match := _FACT.fullmatch(fact):
-            part, settlement_id, operation_id = match.groups()
-            if operation_id is None:
-                settlements.add((org, settlement_id, int(part)))
-            else:
-                operations.add((org, operation_id))
-    return settlements, operations

@@ -130,14 +130,18 @@ async def _rebuild(
     for number in range(_PASSES):
         done["behind"] = 0
         await _book(context, consumer)
-        absent, listed = {}, 0
+        absent: dict[int, list[str]] = {}
+        known: list[str] = []
         for part in range(context.meta.partitions):
             names = await _list_names(context, part, wanted, everything=everything)
             absent[part] = await _absent(context, part, names)
-            listed += len(names)
+            known += names
         if number == 0:
-            done["present"] = listed - sum(map(len, absent.values()))
-            done["unknown"] = len(wanted) - listed if wanted is not None else 0
+            done["present"] = len(known) - sum(map(len, absent.values()))
+            unknown = sorted({*(wanted or ())} - {*known})
+            done["unknown"] = len(unknown)
+            if unknown:
+                sys.stderr.write(f"no account: {', '.join(unknown)}\n")
         ends = await _book(context, consumer)
         started = monotonic()
         done += await _load_all(context, absent, ends)

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gate.ledger.connection import Connection
-    from reconciler.batch import Batch, Booked, ClosedPeriod, LedgerRow
+    from reconciler.batch import Batch, Booked, ClosedPeriod, LedgerRow, Report
     from reconciler.reading import Cursor
 
 #: Credits times the highest price that fit the column of amounts.
 _PRICED_MAX: Final = 2**53
+#: What a sum of at most 2^62 takes without leaving its column.
+_ADDED_MAX: Final = 2**61
 _BALANCE: Final = LEDGER_COLUMNS.index("balance_after")
 _QUARANTINE: Final = ("partition", "entry_id", "fields", "organization_id", "reason")
 _REPORT: Final = (
@@ -67,7 +69,7 @@ async def write_batch(connection: Connection, batch: Batch) -> WrittenCounts:
     if batch.reversals:
         await _add_reversals(connection, batch)
     await _copy(connection, "quarantine", _QUARANTINE, batch.quarantined)
-    await _copy(connection, "drift_report", _REPORT, batch.reports)
+    await _copy(connection, "drift_report", _REPORT, list(map(_fitting_report, batch.reports)))
     return WrittenCounts(len(batch.entries), len(changed), sends, invoices)
 
 
@@ -110,6 +112,12 @@ async def _copy(
             await connection.copy_records_to_table(table, records=rows, columns=names)
 
 
+def _fitting_report(report: Report) -> Report:
+    if report.credits is None:
+        return report
+    return report._replace(credits=bounded([report.credits])[0])
+
+
 def _fitting(entries: Sequence[LedgerRow]) -> Sequence[LedgerRow]:
     """The entries; their chain shows where a balance did not fit."""
     balances: list[Any] = [entry[_BALANCE] for entry in entries]
@@ -126,8 +134,8 @@ async def _add_usage(connection: Connection, batch: Batch) -> None:
     await load_statement("add_usage").execute(
         connection,
         *columns(batch.usage),
-        bounded([usage.credits for usage in batch.usage.values()]),
-        bounded([usage.overage for usage in batch.usage.values()]),
+        bounded([usage.credits for usage in batch.usage.values()], _ADDED_MAX),
+        bounded([usage.overage for usage in batch.usage.values()], _ADDED_MAX),
     )
 
 

@@ -58,7 +58,7 @@ class Daemon:
                 env=self._environ,
                 start_new_session=True,
             )
-        while '"partitions"' not in self._log_path.read_text():
+        while '"owned"' not in self._log_path.read_text():
             self.check()
             time.sleep(_POLL_S)
 
@@ -71,7 +71,6 @@ class Daemon:
     def stop(self) -> None:
         """Ends it in order: what it works on is booked, or not begun."""
         if self._popen is not None:
-            self.check()
             self._popen.terminate()
             try:
                 self._popen.wait(_EXIT_MAX_S)

@@ -133,6 +133,7 @@ def test_drift__posted_forgotten_by_an_editor(field: str, value: int, counted: i
     assert found is not None
     assert found.live == {"epoch": 3, "seq": 17, "posted": 930, field: value, "counted": counted}
     assert found.booked["counted"] == found.booked["posted"] == 930
+    assert found.credits == counted - 930
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ async def test_read_images__gives_everything_that_an_account_says(
 ) -> None:
     terms = Terms(rate_per_second=50, overage_limit=100, warn_at=(50, 90), config_version=7)
     coming = (ComingPeriod(period_no=5, ends_at=AT, allowance=9, status="cancelled", terms=terms),)
-    numbers = dict(epoch=2, seq=11, posted=94, held=5, overage=1, debt=2, used=40, entry_no=9)
-    numbers |= dict(warned_percent=80, allowance=1000, period_no=4)
+    numbers = {"epoch": 2, "seq": 11, "posted": 94, "held": 5, "overage": 1, "debt": 2, "used": 40}
+    numbers |= {"warned_percent": 80, "allowance": 1000, "period_no": 4, "entry_no": 9}
     words = {"status": "frozen", "frozen_reason": "debt", "repair_state": "reloading"}
     await add_account(
         **numbers,

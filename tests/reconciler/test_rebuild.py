@@ -146,7 +146,9 @@ async def test_never_loaded__only_when_asked_for(
     assert await live(context, "org_01") is not None
     capsys.readouterr()
     assert await rebuilt(context, "org_00", "org_nobody") == 1
-    assert "1 were in Redis, 1 were not loaded" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "1 were in Redis, 1 were not loaded" in told.out
+    assert told.err == "no account: org_nobody\n"
 
 
 async def test_accounts_that_are_no_plain_ones(

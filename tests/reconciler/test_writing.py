@@ -85,10 +85,12 @@ async def image_of(connection: Connection, organization_id: str = "org_a", **cha
 
 
 async def write(connection: Connection, *images: Image, **parts: Any) -> WrittenCounts:
-    """Write a batch of these."""
-    return await write_batch(
-        connection, Batch(images={one.organization_id: one for one in images}, **parts)
-    )
+    """Write a batch of these, with a reconciler's rights."""
+    batch = Batch(images={one.organization_id: one for one in images}, **parts)
+    await connection.execute("SET LOCAL ROLE gate_reconciler")
+    counts = await write_batch(connection, batch)
+    await connection.execute("RESET ROLE")
+    return counts
 
 
 async def row_of(connection: Connection, query: str, *arguments: object) -> dict[str, Any]:
@@ -329,8 +331,8 @@ async def test_numbers_beyond_any_column__do_not_fail(
     await visitor.execute(
         "UPDATE plan SET base_price_usd = 9999999999.99, overage_price_per_email = 999999.999999"
     )
-    report = Report("org_a", "gap", 1, 1, {"posted": huge}, {}, huge, "reload")
-    for _ in range(2):
+    report = Report("org_a", "gap", 1, 1, {"posted": 2**53}, {}, huge, "reload")
+    for _ in range(5):
         usage = {("org_a", AT.date()): Usage(huge, -huge)}
         entries = [entry(balance_after=-huge, seq=2**48 - 1, delta=2**53), entry(delta=-(2**57))]
         await write(visitor, image, entries=entries, usage=usage, closed=[closed], reports=[report])
@@ -341,7 +343,9 @@ async def test_numbers_beyond_any_column__do_not_fail(
     assert found.grants["purchased", LAST_MS // DAY_MS] == (-BIGINT_MAX, LAST_MS)
     balances = "SELECT min(balance_after) AS min, max(balance_after) AS max FROM credit_ledger"
     assert await row_of(visitor, balances) == {"min": -BIGINT_MAX, "max": 999}
-    assert await visitor.fetchval("SELECT credits_used FROM usage_day") == BIGINT_MAX
+    query = "SELECT credits_used, overage_credits FROM usage_day"
+    used = {"credits_used": 3 * 2**61, "overage_credits": -3 * 2**61}
+    assert await row_of(visitor, query) == used
     assert await visitor.fetchval("SELECT total_amount > 1e21 FROM billing_invoice")
 
 
@@ -481,7 +485,10 @@ async def test_messages__of_many_days_and_organizations(visitor: Connection) -> 
     sent = [news("sent", AT, f"esn_{day}", paid=day) for day in (0, 3, 7)]
     ended = [ends("failed", AT, hold_id=f"hld_{day}") for day in (1, 6)]
     assert (await write(visitor, news=sent, hold_ends=ended)).sends == 5
-    query = "SELECT array_agg(id ORDER BY id) FROM email_send WHERE organization_id = $1 AND status = $2"
+    query = (
+        "SELECT array_agg(id ORDER BY id) FROM email_send"
+        " WHERE organization_id = $1 AND status = $2"
+    )
     found = [
         await visitor.fetchval(query, organization_id, status)
         for organization_id in ("org_a", "org_b")
@@ -624,7 +631,8 @@ async def test_operation__is_booked_for_good(
 ) -> None:
     await add_account()
     await visitor.execute(
-        "INSERT INTO operation (organization_id, id, kind, status) VALUES ('org_a', 'opn_1', 'x', $1)",
+        "INSERT INTO operation (organization_id, id, kind, status)"
+        " VALUES ('org_a', 'opn_1', 'x', $1)",
         before,
     )
     booked = [
@@ -692,11 +700,18 @@ async def written(connection: Connection, images: Iterable[Image], entries: int)
     assert counts == WrittenCounts(entries, len(order), 0, 0)
     found = await read_images(connection, list(spending))
     assert found == {
-        name: replace(one, changed=False, moved=set()) for name, one in spending.items()
+        name: replace(
+            one,
+            changed=False,
+            moved=set(),
+            grants={key: grant for key, grant in one.grants.items() if grant[0]},
+        )
+        for name, one in spending.items()
     }
     query = (
-        "SELECT (SELECT count(*) FROM credit_ledger), (SELECT sum(credits_used) FROM usage_day),"
-        " (SELECT sum(credits_used) FROM subscription)"
+        "SELECT (SELECT count(*) FROM credit_ledger) AS booked,"
+        " (SELECT sum(credits_used) FROM usage_day) AS used,"
+        " (SELECT sum(credits_used) FROM subscription) AS shown"
     )
     assert [*(await row_of(connection, query)).values()] == [entries] * 3
 
@@ -715,8 +730,8 @@ async def test_batch__of_3000_organizations(visitor: Connection, add_account: Ad
         "INSERT INTO organization (id) SELECT 'org_' || n FROM generate_series(1, 2999) n;"
         "INSERT INTO subscription (id, organization_id, plan_id, current_period_start)"
         " SELECT 'sub_org_' || n, 'org_' || n, 'pln_a', now() FROM generate_series(1, 2999) n;"
-        "INSERT INTO account (organization_id, partition, terms, last_delta_at)"
-        " SELECT 'org_' || n, 3, (SELECT terms FROM account), now() FROM generate_series(1, 2999) n;"
+        "INSERT INTO account (organization_id, partition, terms)"
+        " SELECT 'org_' || n, 3, (SELECT terms FROM account) FROM generate_series(1, 2999) n;"
         "INSERT INTO account_grant (organization_id, kind, credits_left)"
         " SELECT organization_id, 'base', 1 FROM account"
     )

@@ -94,14 +94,32 @@ async def add_organizations(connection: Connection, plans: list[Plan], partition
         coming = plan.periods(1, ends_at, AHEAD)
         await connection.execute(_ACCOUNT, name, part, now, ends_at, plan.terms, coming)
         change = CreditChange(entry="credit_purchased", source="base", credits=plan.allowance_of(1))
-        await load_statement("add_operation").execute(
-            connection,
-            name,
-            "op_first",
-            "allowance",
-            1,
-            OperationContent(changes=(change,)),
-            None,
-            None,
-            "torture",
-        )
+        content = OperationContent(changes=(change,))
+        await _add_operation(connection, name, "op_first", 1, content)
+
+
+async def add_plain_organization(
+    connection: Connection, name: str, partitions: int, *, base: int = 1_000, purchased: int = 500
+) -> None:
+    """One without a subscription, whose period does not end and whom no rate holds back."""
+    terms = Terms(rate_per_second=1_000_000_000)
+    await connection.execute("INSERT INTO organization (id) VALUES ($1)", name)
+    part = partition_of(name, partitions)
+    await connection.execute(_ACCOUNT, name, part, None, None, terms, [])
+    changes = (
+        CreditChange(entry="credit_purchased", source="base", credits=base),
+        CreditChange(entry="credit_purchased", source="purchased", credits=purchased),
+    )
+    await _add_operation(connection, name, "op_first", None, OperationContent(changes=changes))
+
+
+async def _add_operation(
+    connection: Connection,
+    organization_id: str,
+    operation_id: str,
+    period_no: int | None,
+    content: OperationContent,
+) -> None:
+    statement = load_statement("add_operation")
+    given = (organization_id, operation_id, "allowance", period_no, content, None, None, "torture")
+    await statement.execute(connection, *given)

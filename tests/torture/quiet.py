@@ -31,7 +31,7 @@ SELECT a.organization_id, epoch, seq, posted, overage, debt, used, status, perio
                  FROM account_grant g WHERE g.organization_id = a.organization_id), '{}') AS grants,
        (SELECT count(*) FROM operation o WHERE o.organization_id = a.organization_id
             AND o.status IN ('pending', 'applied')) AS operations
-FROM account a ORDER BY organization_id
+FROM account a WHERE organization_id = ANY ($2) ORDER BY organization_id
 """
 _CURSORS: Final = "SELECT partition, entry_id FROM journal_cursor"
 _SAME: Final = (
@@ -68,7 +68,7 @@ async def _unrest(stand: Stand, organizations: Sequence[str]) -> list[str]:
                 assert isinstance(await gate.peek(name), Account)
     async with stand.database() as connection:
         never_day = NEVER_MS // _DAY_MS
-        rows = await connection.fetch(_ROWS, never_day)
+        rows = await connection.fetch(_ROWS, never_day, list(organizations))
         cursors = {row["partition"]: row["entry_id"] for row in await connection.fetch(_CURSORS)}
     with stand.store() as store:
         reasons = list(_in_journals(stand, store, cursors))

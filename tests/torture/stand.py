@@ -69,6 +69,14 @@ class Stand:
         self.redis_url = self.database_url = ""
 
     async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Both servers, and the tables."""
         try:
             await asyncio.gather(
                 asyncio.to_thread(self.redis.start), asyncio.to_thread(self.postgres.start)
@@ -78,9 +86,9 @@ class Stand:
         except BaseException:
             self._stop_servers()
             raise
-        return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def stop(self) -> None:
+        """Everything, the processes by force."""
         for process in self.processes:
             process.kill()
         await asyncio.to_thread(self._stop_servers)
