@@ -82,7 +82,7 @@ class Booking:
             return
         self.batch.deltas += 1
         image.changed = True
-        was = image.epoch, image.seq, image.posted
+        was, entry_no = (image.epoch, image.seq, image.posted), image.entry_no
         operation = self._operation(delta)
         followed = follow(image, delta, operation.operation.content if operation else None)
         if isinstance(followed, Followed):
@@ -97,18 +97,19 @@ class Booking:
             if image.is_in_step and image.posted != (delta.posted if delta.seq > seq else posted):
                 image.mark("diverged")
         image.held, image.last_delta_ms = delta.held, max(image.last_delta_ms, delta.at_ms)
+        paid = image.entry_no if image.entry_no > entry_no and delta.kind in _SETTLING else None
         if delta.sends or delta.expired_ids:
-            self._send_news(image, delta, entry, partition)
-        elif image.sends_until_ms >= delta.at_ms and delta.kind == "committed":
-            self._end_hold(image, delta)
+            self._send_news(image, delta, read, paid)
+        if not delta.sends and delta.kind == "committed" and image.sends_until_ms >= delta.at_ms:
+            self._end_hold(image, delta, paid)
 
     def replay(self, read: Read, *, within_gap: bool) -> None:
         """Takes in an entry that was kept in quarantine. `within_gap`: its amount is booked."""
-        _, entry, delta, _ = read
+        delta = read.delta
         if delta is None:
             return
         image = self._images[delta.organization_id]
-        image.changed = True
+        image.changed, entry_no = True, image.entry_no
         if not within_gap:
             self._book_facts(image, delta, self._operation(delta))
             image.mark("replay")
@@ -117,7 +118,8 @@ class Booking:
             if fact is None or self._is_new(delta, fact):
                 self._book_within_gap(image, delta)
         if delta.sends:
-            self._send_news(image, delta, entry, read.partition)
+            paid = image.entry_no if image.entry_no > entry_no else None
+            self._send_news(image, delta, read, paid)
 
     def _book_within_gap(self, image: Image, delta: Delta) -> None:
         """The entries that the gap stood for, and the gap's amount taken back."""
@@ -278,6 +280,8 @@ class Booking:
             known.reverses[organization_id, fact] = delta.reference
         step, at = 1, fact
         while at:
+            if at != fact and (organization_id, at) not in known.standing:
+                break
             known.standing[organization_id, at] += step
             at, step = known.reverses.get((organization_id, at), ""), -step
 
@@ -499,7 +503,8 @@ class Booking:
             )
         )
 
-    def _send_news(self, image: Image, delta: Delta, entry: StreamEntry, partition: int) -> None:
+    def _send_news(self, image: Image, delta: Delta, read: Read, paid: int | None) -> None:
+        """`paid`: the entry that the delta booked, if it charged anything."""
         at = _EPOCH + timedelta(milliseconds=delta.at_ms)
         for hold_id in delta.expired_ids:
             self.batch.hold_ends.append(
@@ -508,12 +513,11 @@ class Booking:
         try:
             sends = read_sends(delta.sends)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            self._quarantine(partition, entry, image.organization_id, f"{UNREADABLE_SENDS} {error}")
+            reason = f"{UNREADABLE_SENDS} {error}"
+            self._quarantine(read.partition, read.entry, image.organization_id, reason)
             return
-        charged = image.entry_no if delta.kind in _SETTLING else None
         for send in sends:
             status = send.status or _SEND_STATUS.get(delta.kind, "skipped")
-            paid = charged if status == "sent" else None
             self.batch.news.append(
                 SendNews(
                     image.organization_id,
@@ -522,18 +526,18 @@ class Booking:
                     status,
                     delta.id,
                     at,
-                    paid,
+                    paid if status == "sent" else None,
                 )
             )
         if delta.kind == "reserved" and sends:
             image.sends_until_ms = delta.at_ms + LOOK_UP_MS
 
-    def _end_hold(self, image: Image, delta: Delta) -> None:
+    def _end_hold(self, image: Image, delta: Delta, paid: int | None) -> None:
         """A hold that had carried sends may be settled without naming them again."""
         if not delta.is_part:
             at = _EPOCH + timedelta(milliseconds=delta.at_ms)
             self.batch.hold_ends.append(
-                HoldEnd(image.organization_id, delta.id, "sent", None, at, image.entry_no)
+                HoldEnd(image.organization_id, delta.id, "sent", None, at, paid)
             )
 
     def _quarantine(

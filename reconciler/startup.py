@@ -32,6 +32,9 @@ T = TypeVar("T")
 Attempt: TypeAlias = "Callable[[], Coroutine[Any, Any, T]]"
 
 CLIENT_NAME: Final = "gate-reconciler"
+#: Look-ups of thousands of ids are dear by estimate and cheap in truth: no compiler for them, and
+#: no new plan for each batch.
+_POOL_SETTINGS: Final = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 _DEADLINE_MS: Final = 10_000
 _CLOSE_MAX_S: Final = 3.0
 #: How often a server that is still away is told of.
@@ -110,7 +113,10 @@ async def connected_context(
     if migrate_first:
         await patience.until_there("PostgreSQL", lambda: migrated(settings, log))
     pool = await patience.until_there(
-        "PostgreSQL", lambda: open_pool(settings.database_url, application_name=CLIENT_NAME)
+        "PostgreSQL",
+        lambda: open_pool(
+            settings.database_url, application_name=CLIENT_NAME, settings=_POOL_SETTINGS
+        ),
     )
     try:
         transport, meta = await patience.until_there("Redis", lambda: _open_redis(settings))

@@ -73,7 +73,11 @@ async def _look_up(
     diverged: set[str],
 ) -> Known:
     settlements, operations = [], []
-    repaired = diverged | {one for one, image in images.items() if image.repair_state != "ok"}
+    looked_up = diverged | {one for one, image in images.items() if image.repair_state != "ok"}
+    # What comes behind a load in the same batch may be a repeat of what only the ledger knows.
+    looked_up |= {
+        read.delta.organization_id for read in reads if read.delta and read.delta.kind == "loaded"
+    }
     for _, _, delta, _ in reads:
         if delta is None:
             continue
@@ -83,10 +87,10 @@ async def _look_up(
         elif delta.kind in _SETTLING and organization_id in images:
             until = images[organization_id].look_up_until_ms
             may_repeat = delta.unknown or delta.late or delta.at_ms <= until
-            if may_repeat or organization_id in repaired:
+            if may_repeat or organization_id in looked_up:
                 settlements.append((organization_id, delta.id, delta.part))
     known = await read_known(connection, settlements, operations)
-    known.looked_up = frozenset(repaired)
+    known.looked_up = frozenset(looked_up)
     return known
 
 

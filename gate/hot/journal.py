@@ -54,6 +54,8 @@ _KINDS: Final = dict(enumerate(KINDS, 1))
 _INSTANT_MS_MAX = 253_402_300_799_999
 _EXACT_MAX = 2**53
 
+_ID_BYTES_MAX: Final = 128
+
 
 class Leg(NamedTuple):
     """One movement within a delta. `amount` is in credits, except for the entries `turn` (credits
@@ -110,8 +112,8 @@ def read_delta(fields: Mapping[bytes, bytes]) -> Delta:
         if at_ms > _INSTANT_MS_MAX:
             raise ValueError("a delta behind the year 9999")
         return Delta(
-            _text(fields[b"o"]),
-            _text(fields[b"i"]),
+            _id(fields[b"o"]),
+            _id(fields[b"i"]),
             _KINDS[kind],
             late,
             unknown,
@@ -167,6 +169,12 @@ def _read_more(more: bytes) -> tuple[str, str, bytes, tuple[str, ...]]:
         raise ValueError("field m has another length than it says")
     expired = tuple(_text(texts[3]).split("\n")) if texts[3] else ()
     return _shown(texts[0]), _shown(texts[1]), texts[2], expired
+
+
+def _id(raw: bytes) -> str:
+    if len(raw) > _ID_BYTES_MAX:
+        raise ValueError("an id of more than 128 bytes")
+    return _text(raw)
 
 
 def _text(raw: bytes) -> str:

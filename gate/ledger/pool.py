@@ -13,7 +13,7 @@ from gate.domain.errors import ContractError
 from gate.ledger.errors import connect_errors, ledger_errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from gate.ledger.connection import Connection, Pool
 
@@ -33,8 +33,10 @@ async def open_pool(
     application_name: str = "gate",
     size: int = 10,
     statement_timeout_ms: int = 30_000,
+    settings: Mapping[str, str] | None = None,
 ) -> Pool:
-    """A pool of up to `size` connections, the first of which is made at once.
+    """A pool of up to `size` connections, the first of which is made at once. `settings` are of the
+    server's own, for each connection.
 
     A `jsonb` is given as anything that msgspec encodes, and comes back as dict, list or scalar.
     Raises Unavailable, ContractError.
@@ -48,7 +50,8 @@ async def open_pool(
             timeout=_CONNECT_TIMEOUT_S,
             # For a server that has gone silent, which keeps no time limit of its own.
             command_timeout=statement_timeout_ms / 1000 + _SILENCE_S,
-            server_settings=_settings(application_name, statement_timeout_ms),
+            server_settings=_settings(application_name, statement_timeout_ms)
+            | dict(settings or {}),
         )
     return pool
 

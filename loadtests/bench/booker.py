@@ -8,11 +8,12 @@ the same tables of another database of that server, a transaction for each that 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from gate import Committed, Gate, Reserved, Send, new_id
 from gate.ledger.connection import Connection
@@ -25,9 +26,12 @@ from reconciler.batch import LEDGER_COLUMNS
 from reconciler.consumer import Consumer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from reconciler.context import Context
+
+#: Of one transaction, by table.
+Rows: TypeAlias = "dict[str, list[tuple[object, ...]]]"
 
 #: The reconciler takes uvloop where it is installed.
 LOOP = available()[-1]
@@ -38,6 +42,8 @@ _NEW_ENTRIES = f"""
 SELECT booked_at, {", ".join(LEDGER_COLUMNS)} FROM credit_ledger WHERE booked_at > $1
 ORDER BY booked_at, tableoid, ctid
 """
+#: But for the entries of the first credits.
+_COUNT = "SELECT count(*) FROM credit_ledger WHERE operation_id IS NULL"
 _SEND_COLUMNS = (
     *("organization_id", "id", "created_at", "status", "counted_in_credits", "credits_consumed"),
     *("provider_id", "skip_reason", "error_message", "hold_id", "ledger_entry_no", "sent_at"),
@@ -65,16 +71,21 @@ class BookingJob:
     rounds: int
 
 
-class Round(NamedTuple):
-    """Seconds of booking and of COPY; settlements, transactions, what was booked in the largest,
-    and how much of one core the booking process used."""
+class Took(NamedTuple):
+    """Seconds, and seconds of CPU in this process."""
 
-    booking_s: float
-    copy_s: float
+    seconds: float
+    cpu_s: float
+
+
+class Round(NamedTuple):
+    """What booking and COPY took, settlements, transactions, and settlements in the largest."""
+
+    booking: Took
+    copy: Took
     settled: int
     transactions: int
     largest: int
-    cpu: float
 
 
 async def _spend(gate: Gate, name: str) -> None:
@@ -111,11 +122,9 @@ class _Copies:
         """The instant of the last transaction."""
         return await self._booked.fetchval("SELECT max(booked_at) FROM credit_ledger")
 
-    async def rows_since(
-        self, instant: Any, *, sends: bool
-    ) -> list[dict[str, list[tuple[object, ...]]]]:
+    async def rows_since(self, instant: Any, *, sends: bool) -> list[Rows]:
         """By transaction, and in it by table, the rows that were written after `instant`."""
-        batches: dict[Any, dict[str, list[tuple[object, ...]]]] = {}
+        batches: dict[Any, Rows] = {}
         for table, statement in (("credit_ledger", _NEW_ENTRIES), ("email_send", _NEW_SENDS)):
             if table == "credit_ledger" or sends:
                 for row in await self._booked.fetch(statement, instant):
@@ -124,17 +133,15 @@ class _Copies:
                     tables.setdefault(table, []).append(tuple(values))
         return list(batches.values())
 
-    async def copy(self, batches: list[dict[str, list[tuple[object, ...]]]]) -> float:
-        """Writes them in as many transactions; the seconds that it took."""
+    async def copy(self, batches: list[Rows]) -> None:
+        """Writes them in as many transactions."""
         columns = {"credit_ledger": LEDGER_COLUMNS, "email_send": _SEND_COLUMNS}
-        started = time.perf_counter()
         for tables in batches:
             async with self._copied.transaction():
                 for table, rows in tables.items():
                     await self._copied.copy_records_to_table(
                         table, records=rows, columns=columns[table]
                     )
-        return time.perf_counter() - started
 
 
 async def _send(job: BookingJob, kind: str) -> None:
@@ -148,21 +155,26 @@ async def _send(job: BookingJob, kind: str) -> None:
             await asyncio.gather(*(verb(gate, names[one % len(names)]) for one in numbers))
 
 
+async def _timed(work: Coroutine[Any, Any, None]) -> Took:
+    gc.collect()  # What is left of the work before it is not this one's.
+    started, used = time.perf_counter(), time.process_time()
+    await work
+    return Took(time.perf_counter() - started, time.process_time() - used)
+
+
 async def _round(
     job: BookingJob, kind: str, context: Context, consumer: Consumer, copies: _Copies
 ) -> Round:
-    before = await copies.newest()
+    before, sends = await copies.newest(), kind.endswith("sends")
     await _send(job, kind)
-    started, used = time.perf_counter(), time.process_time()
-    await drain(context, consumer)
-    booking_s, used = time.perf_counter() - started, time.process_time() - used
-    batches = await copies.rows_since(before, sends=kind.endswith("sends"))
-    entries = [len(tables["credit_ledger"]) for tables in batches]
+    booking = await _timed(drain(context, consumer))
+    batches = await copies.rows_since(before, sends=sends)
     written = sum(len(rows) for tables in batches for rows in tables.values())
-    if written != job.count * (2 if kind.endswith("sends") else 1):
+    if written != job.count * (1 + sends):
         raise RuntimeError(f"{job.count} settlements made {written} rows")
-    copy_s = await copies.copy(batches)
-    return Round(booking_s, copy_s, sum(entries), len(batches), max(entries), used / booking_s)
+    copy = await _timed(copies.copy(batches))
+    entries = [len(tables["credit_ledger"]) for tables in batches]
+    return Round(booking, copy, sum(entries), len(batches), max(entries))
 
 
 async def work(job: BookingJob) -> dict[str, list[Round]]:
@@ -183,6 +195,9 @@ async def work(job: BookingJob) -> dict[str, list[Round]]:
                 await _round(job, kind, context, consumer, copies) for _ in range(job.rounds + 1)
             ]
             rounds[kind] = taken[1:]
+        counts = [await one.fetchval(_COUNT) for one in (booked, copied)]
+        if counts[0] != counts[1]:
+            raise RuntimeError(f"of {counts[0]} booked rows {counts[1]} were copied")
         return rounds
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
 
-from loadtests.bench.booker import LOOP, BookingJob, Round
+from loadtests.bench.booker import LOOP, BookingJob, Round, Took
 from loadtests.bench.books import add_database
 from loadtests.bench.progress import say
 from loadtests.bench.results import Result, Target, compare
@@ -43,32 +43,38 @@ def run(plan: Plan) -> Iterator[Result]:
                 organizations=organizations,
                 kinds=list(kinds),
                 count=plan.settlements,
-                rounds=plan.rounds,
+                rounds=plan.bookings,
             )
             taken = in_subprocess("loadtests.bench.booker", asdict(job))
         for kind in kinds:
             judged = _KINDS[kind] and partitions == PARTITIONS
-            rounds = [Round(*one) for one in taken[kind]]
+            rounds = [Round(Took(*one), Took(*two), *rest) for one, two, *rest in taken[kind]]
             yield _result(f"booking.{case}.{kind}", kind, partitions, rounds, judged=judged)
 
 
 def _result(name: str, kind: str, partitions: int, rounds: list[Round], *, judged: bool) -> Result:
     rows = "ledger rows and rows of email_send" if kind.endswith("sends") else "ledger rows"
+    settled = rounds[0].settled
     return compare(
         name,
         "settlements/s",
-        [one.settled / one.booking_s for one in rounds],
-        [one.settled / one.copy_s for one in rounds],
+        [one.settled / one.booking.seconds for one in rounds],
+        [one.settled / one.copy.seconds for one in rounds],
         compared_with=f"COPY of the same {rows}, as many transactions",
         durability=f"{durability('everysec')} / synchronous_commit on",
         target=_BESIDE_COPY if judged else None,
         detail={
-            "settlements": rounds[0].settled,
+            "settlements": settled,
             "deltas of each": 1 if kind == "spend" else 2,
             "partitions": partitions,
             "transactions": median(one.transactions for one in rounds),
             "settlements in the largest": max(one.largest for one in rounds),
-            "core used by the booking process": round(median(one.cpu for one in rounds), 2),
+            "µs of CPU in the booking process": _micros([one.booking for one in rounds], settled),
+            "and of COPY": _micros([one.copy for one in rounds], settled),
             "loop": LOOP,
         },
     )
+
+
+def _micros(taken: list[Took], settled: int) -> float:
+    return round(median(one.cpu_s for one in taken) / settled * 1e6, 1)

@@ -20,8 +20,9 @@ class Plan(NamedTuple):
     paced_s: float
     #: Accounts, holds and ids of which the memory is taken.
     many: int
-    #: Settlements that are booked in one go.
+    #: Settlements that are booked in one go, and how often.
     settlements: int
+    bookings: int
     #: Alternations of a paced load with the daemon beside and without it, and seconds of each.
     lag_rounds: int
     lag_s: float
@@ -30,5 +31,5 @@ class Plan(NamedTuple):
     rebuilds: int
 
 
-FULL = Plan(False, 24, 2048, 6, 0.5, 6, 1.0, 20_000, 20_000, 4, 3.0, 50_000, 5)
-QUICK = Plan(True, 4, 512, 2, 0.15, 2, 0.3, 4_000, 4_000, 1, 1.0, 5_000, 2)
+FULL = Plan(False, 24, 2048, 6, 0.5, 6, 1.0, 20_000, 20_000, 8, 4, 3.0, 50_000, 5)
+QUICK = Plan(True, 4, 512, 2, 0.15, 2, 0.3, 4_000, 4_000, 2, 1, 1.0, 5_000, 2)

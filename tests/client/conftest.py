@@ -8,13 +8,6 @@ import pytest
 import pytest_asyncio
 
 from gate import Gate
-from tests.ledger.conftest import (  # noqa: F401
-    connection,
-    database_url,
-    make_database,
-    migrated_template,
-    postgres_server,
-)
 from tests.support.accounts import account
 
 if TYPE_CHECKING:

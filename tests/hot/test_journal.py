@@ -97,14 +97,16 @@ def read_slowly(fields: Fields) -> Delta | None:
         more = more[size + length :]
     sound = sound and not more
     reference, reason, sends, expired = texts or [b""] * 4
-    said = [text(one) for one in (fields[b"o"], fields[b"i"], reference, reason, expired)]
+    sound = sound and max(len(fields[b"o"]), len(fields[b"i"])) <= 128
+    shown = [one.decode(errors="replace").replace("\0", "\ufffd") for one in (reference, reason)]
+    said = [text(one) for one in (fields[b"o"], fields[b"i"], expired)]
     if not sound:
         return None
     flagged = [bool(flags & 1 << bit) for bit in range(4)]
     return Delta(
         *(said[0], said[1], KINDS[kind - 1], *flagged),
         *(epoch, seq, posted, held, at_ms, part, tuple(legs)),
-        *(said[2], said[3], sends, tuple(said[4].split("\n")) if expired else ()),
+        *(*shown, sends, tuple(said[2].split("\n")) if expired else ()),
     )
 
 
@@ -219,8 +221,7 @@ NO_INSTANT = (YEAR_9999_ENDS + 1).to_bytes(6, "little")
         written(PLAIN) | {b"o": b"org\0a"},
         written(PLAIN) | {b"i": b"eml\0"},
         written(PLAIN) | {b"i": b"\xff"},
-        written(PLAIN) | {b"m": pack_more(b"a\0", b"", b"", b"")},
-        written(PLAIN) | {b"m": pack_more(b"", b"\xc3", b"", b"")},
+        written(PLAIN) | {b"i": b"a" * 129},
         written(PLAIN) | {b"m": pack_more(b"", b"", b"", b"a\n\0")},
         written(PLAIN) | {b"m": pack_more(b"a", b"", b"", b"") + b"\0"},
         written(PLAIN) | {b"m": b"\0\0"},

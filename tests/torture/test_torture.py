@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.torture.storm import Report
 
-SECONDS = 9.0
+SECONDS = 8.0
 CALM_SEED, WILD_SEED = 4, 11
 
 
