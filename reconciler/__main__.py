@@ -119,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     drift.add_argument(
         "--resume", metavar="ORG", help="a person has looked at it: reload it, lift its stop"
     )
+    drift.add_argument(
+        "--replay", action="store_true", help="book what of the quarantine can be booked now"
+    )
     drift.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

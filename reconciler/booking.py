@@ -117,6 +117,8 @@ class Booking:
             fact = self._fact(delta)
             if fact is None or self._is_new(delta, fact):
                 self._book_within_gap(image, delta)
+            if fact is not None:
+                self._note(delta, fact)
         if delta.sends:
             paid = image.entry_no if image.entry_no > entry_no else None
             self._send_news(image, delta, read, paid)

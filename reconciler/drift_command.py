@@ -19,6 +19,7 @@ from gate.ledger.transaction import borrowed, transaction
 from reconciler import drift
 from reconciler.comparison import booked_side, difference, differing, live_side
 from reconciler.reading import lock_cursors, read_images
+from reconciler.replay import replay
 
 if TYPE_CHECKING:
     import argparse
@@ -122,6 +123,8 @@ async def run(context: Context, args: argparse.Namespace) -> int:
             await resume(context, args.resume)
             sys.stdout.write(f"{args.resume} is to be reloaded, and its freeze is lifted\n")
             return 0
+        if args.replay:
+            return await _replay(context, as_json=args.json)
         repair = args.repair and not args.dry_run
         if args.organization is not None:
             return await _one(context, args.organization, repair=repair, as_json=args.json)
@@ -155,6 +158,19 @@ async def resume(context: Context, organization_id: str) -> None:
         await connection.execute(_TELL, organization_id, at["epoch"], at["seq"])
         detail = {"status": status, "epoch": at["epoch"], "seq": at["seq"]}
         await connection.execute(_LOG, actor, "drift.resume", organization_id, operation_id, detail)
+
+
+async def _replay(context: Context, *, as_json: bool) -> int:
+    replayed = await replay(context)
+    if as_json:
+        _print_json([one._asdict() for one in replayed])
+    else:
+        for one in replayed:
+            said = f"stays: {one.why}" if one.why else f"booked for {one.organization_id}"
+            sys.stdout.write(f"quarantine {one.id} {said}\n")
+        booked = sum(not one.why for one in replayed)
+        sys.stdout.write(f"{booked} of {len(replayed)} entries were booked\n")
+    return int(any(one.why for one in replayed))
 
 
 async def _many(context: Context, *, compare: bool, repair: bool, as_json: bool) -> int:
