@@ -42,6 +42,9 @@ def ledger_errors() -> Iterator[None]:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise translate(error) from error
+    except (asyncpg.InternalClientError, ConnectionError, TimeoutError) as error:
+        # The connection was cut while nobody looked, or the server has gone silent.
+        raise translate(error) from error
 
 
 @contextmanager
@@ -76,6 +79,7 @@ def translate(error: Exception) -> GateError:
 
 def is_lost(error: Exception) -> bool:
     """Whether `error` leaves open if the server did what it was told."""
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError) or (
+    lost = OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
+    return isinstance(error, lost) or (
         isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in ("08", "57")
     )

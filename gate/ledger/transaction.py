@@ -38,7 +38,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
                 raise
             await _commit(running)
     finally:
-        await pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
+        await _give_back(pool, connection)
 
 
 @asynccontextmanager
@@ -53,6 +53,12 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
         with ledger_errors():
             yield connection
     finally:
+        await _give_back(pool, connection)
+
+
+async def _give_back(pool: Pool, connection: Connection) -> None:
+    # What was done is done: a connection that cannot be reset is cut off, and that is all.
+    with suppress(Exception):
         await pool.release(connection, timeout=_RELEASE_TIMEOUT_S)
 
 

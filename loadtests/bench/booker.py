@@ -20,7 +20,7 @@ from gate.ledger.connection import Connection
 from gate.ledger.migrate import migrate
 from gate.ledger.pool import connected
 from loadtests.bench.accounts import organization
-from loadtests.bench.books import drain, fill, opened, settle
+from loadtests.bench.books import drain, fill, opened
 from loadtests.bench.event_loops import available, runner
 from reconciler.batch import LEDGER_COLUMNS
 from reconciler.consumer import Consumer
@@ -187,7 +187,6 @@ async def work(job: BookingJob) -> dict[str, list[Round]]:
     ):
         await fill(context, job.organizations)
         await copied.execute(_DAYS)
-        await settle(copied)
         consumer, copies = Consumer(context), _Copies(booked, copied)
         rounds: dict[str, list[Round]] = {}
         for kind in job.kinds:

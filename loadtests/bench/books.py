@@ -99,8 +99,11 @@ async def drain(context: Context, consumer: Consumer) -> None:
 
 
 async def settle(connection: Connection) -> None:
-    """What autovacuum would do within a minute: statistics for the planner, visible pages."""
-    await connection.execute("VACUUM ANALYZE")
+    """What autovacuum does within a minute. Like it, this leaves empty tables alone: those that
+    were found empty once are read from end to end by plans that are made before they are not."""
+    await connection.execute(
+        "VACUUM ANALYZE organization, subscription, operation, account, account_grant"
+    )
 
 
 async def add_database(url: str, name: str) -> str:
