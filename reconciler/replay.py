@@ -9,7 +9,8 @@ from gate.hot.journal_stream import StreamEntry, delta_of
 from gate.ledger.statement import load_statement
 from gate.ledger.transaction import borrowed, transaction
 from reconciler.batch import Read
-from reconciler.booking import UNREADABLE_SENDS, Booking
+from reconciler.booking import Booking
+from reconciler.messages import UNREADABLE_SENDS
 from reconciler.reading import lock_cursors, read_images, read_known
 from reconciler.writing import write_batch
 

@@ -52,7 +52,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="a look in less than a minute; stores nothing"
+        "--quick", action="store_true", help="a look in about two minutes; stores nothing"
     )
     parser.add_argument(
         "--only", action="append", metavar="NAME", choices=[*COMPARISONS], help="one, or several"

@@ -353,7 +353,14 @@ async def test_run__sweeps_what_it_owns_again_and_again(context: Context) -> Non
 
 
 async def command(context: Context, organization: str | None = None, **given: Any) -> int:
-    known = {"all": False, "repair": False, "dry_run": False, "resume": None, "json": False}
+    known = {
+        "all": False,
+        "repair": False,
+        "dry_run": False,
+        "resume": None,
+        "replay": False,
+        "json": False,
+    }
     return await drift_command.run(
         context, argparse.Namespace(organization=organization, **known | given)
     )
