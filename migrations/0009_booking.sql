@@ -16,9 +16,16 @@ COMMENT ON COLUMN account.repair_reason IS 'gap and fork: amounts of later gaps 
 
 CREATE INDEX account_repair ON account (partition, repair_state) WHERE repair_state <> 'ok';
 CREATE INDEX account_grant_expiry ON account_grant (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX credit_ledger_operation ON credit_ledger (organization_id, operation_id)
+
+-- Ids first: with the organization first, the indexes of a day of which PostgreSQL has no statistics
+-- yet look equally good for an id, and it may read the whole day of a busy organization.
+DROP INDEX credit_ledger_settlement, email_send_identity, email_send_hold;
+CREATE INDEX credit_ledger_settlement ON credit_ledger (settlement_id, organization_id, part);
+CREATE INDEX email_send_identity ON email_send (id, organization_id);
+CREATE INDEX email_send_hold ON email_send (hold_id, organization_id);
+CREATE INDEX credit_ledger_operation ON credit_ledger (operation_id, organization_id)
     WHERE operation_id IS NOT NULL;
-CREATE INDEX credit_ledger_reversal ON credit_ledger (organization_id, reference_id)
+CREATE INDEX credit_ledger_reversal ON credit_ledger (reference_id, organization_id)
     WHERE operation_id LIKE 'rev\_%';
 
 -- Trimming goes up to the cursor of a while ago. A PostgreSQL that lost its tail lost these too, so

@@ -276,10 +276,10 @@ COMMENT ON COLUMN credit_ledger.chain IS 'Digest over this entry and the chain o
 CREATE TABLE credit_ledger_default PARTITION OF credit_ledger DEFAULT;
 
 CREATE INDEX credit_ledger_entry ON credit_ledger (organization_id, entry_no);
-CREATE INDEX credit_ledger_settlement ON credit_ledger (organization_id, settlement_id, part);
-CREATE INDEX credit_ledger_operation ON credit_ledger (organization_id, operation_id)
+CREATE INDEX credit_ledger_settlement ON credit_ledger (settlement_id, organization_id, part);
+CREATE INDEX credit_ledger_operation ON credit_ledger (operation_id, organization_id)
     WHERE operation_id IS NOT NULL;
-CREATE INDEX credit_ledger_reversal ON credit_ledger (organization_id, reference_id)
+CREATE INDEX credit_ledger_reversal ON credit_ledger (reference_id, organization_id)
     WHERE operation_id LIKE 'rev\_%';
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -409,8 +409,8 @@ COMMENT ON COLUMN email_send.created_at IS 'When the first news of it happened i
 
 CREATE TABLE email_send_default PARTITION OF email_send DEFAULT;
 
-CREATE INDEX email_send_identity ON email_send (organization_id, id);
-CREATE INDEX email_send_hold ON email_send (organization_id, hold_id);
+CREATE INDEX email_send_identity ON email_send (id, organization_id);
+CREATE INDEX email_send_hold ON email_send (hold_id, organization_id);
 
 CREATE FUNCTION ensure_send_partitions(from_day date, days integer)
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$

@@ -12,6 +12,7 @@ from gate.domain.limits import instant_ms
 from reconciler import rules
 from reconciler.batch import Batch, Booked, ClosedPeriod, KnownOperation, Quarantined, Report
 from reconciler.entries import Entries
+from reconciler.fitting import fit
 from reconciler.follow import Followed, closed_period, follow
 from reconciler.image import DAY_MS, moved_by
 from reconciler.legs import SETTLING, content_of_legs, is_expiry, period_of_legs, settled_by
@@ -144,6 +145,8 @@ class Booking:
         if image.repair_state == "reloading":
             image.repair_state, image.repair_reason = "ok", None
         image.loaded_ms, image.reshaped = delta.at_ms, True
+        if image.is_odd():
+            fit(image)
 
     # -- a delta that does not
 
@@ -192,11 +195,13 @@ class Booking:
         """Only what happened counts, only what is not in the ledger, and to its own grants."""
         legs: list[Leg] = []
         closed: list[ClosedPeriod] = []
+        is_read_again = (delta.epoch, delta.seq) <= (image.epoch, image.seq)
         for leg in delta.legs:
             reached = leg.period_no + (leg.entry == "turn")
             while image.period_no < reached and _is_over(image, delta):
                 legs += _turn(image, closed)
-            if is_expiry(leg, delta):
+            # Of what is read again, the next load lets expire what is still there.
+            if not is_read_again and is_expiry(leg, delta):
                 legs += rules.expire(image, (leg.source, leg.expires_at_ms // DAY_MS))
         fact = self._repeats.fact_of(delta)
         is_new = fact is not None and self._repeats.is_new(delta, fact)

@@ -297,8 +297,8 @@ async def _write(
     connection: Connection, page: _Page, confirmed: Mapping[str, Difference], *, mark: bool
 ) -> None:
     action = "reload" if mark else "none"
-    if mark and confirmed:
-        await connection.execute(_MARK, [*confirmed])
+    if mark:
+        await connection.execute(_MARK, [*confirmed, *page.unreadable])
     rows: list[tuple[object, ...]] = []
     for name, one in confirmed.items():
         at = one.booked["epoch"], one.booked["seq"]
@@ -307,7 +307,7 @@ async def _write(
         image = page.images[name]
         live = {"reason": bad.reason, "packed": bad.packed.hex()}
         booked = {"epoch": image.epoch, "seq": image.seq, "posted": image.posted}
-        rows.append((name, "unreadable", image.epoch, image.seq, live, booked, None, "none"))
+        rows.append((name, "unreadable", image.epoch, image.seq, live, booked, None, action))
     await connection.executemany(_REPORT, rows)
 
 

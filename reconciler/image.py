@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from gate.domain.accounts import ComingPeriod, FrozenReason, Status, Terms
+from gate.domain.accounts import GRANTS_MAX, ComingPeriod, FrozenReason, Status, Terms
 from gate.hot.journal import Leg
 
 DAY_MS = 86_400_000
@@ -112,6 +112,11 @@ class Image:
             and self.debt >= 0
             and all(left >= 0 for left, _ in self.grants.values())
         )
+
+    def is_odd(self) -> bool:
+        """Whether its grants are none that an account can have."""
+        left = [left for left, _ in self.grants.values() if left]
+        return len(left) > GRANTS_MAX or any(one < 0 for one in left)
 
     def left(self, kinds: Iterable[str]) -> int:
         """Credits left in all grants of some kinds."""

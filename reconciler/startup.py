@@ -32,9 +32,8 @@ T = TypeVar("T")
 Attempt: TypeAlias = "Callable[[], Coroutine[Any, Any, T]]"
 
 CLIENT_NAME: Final = "gate-reconciler"
-#: Look-ups of thousands of ids are dear by estimate and cheap in truth: no compiler for them, and
-#: no new plan for each batch.
-_POOL_SETTINGS: Final = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
+#: Look-ups of thousands of ids are dear by estimate and cheap in truth: no compiler for them.
+_POOL_SETTINGS: Final = {"jit": "off"}
 _DEADLINE_MS: Final = 10_000
 _CLOSE_MAX_S: Final = 3.0
 #: How often a server that is still away is told of.

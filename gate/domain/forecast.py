@@ -73,4 +73,3 @@ def _credits_per_day(used: Mapping[date, int], today: date, since: date | None) 
         credits += weight * check_whole("used", used.get(day, 0), 0, CREDITS_MAX)
         weights += weight
     return Fraction(credits, weights) if weights else Fraction(0)
-

@@ -15,8 +15,8 @@ _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 def instant(field: str, value: object) -> datetime:
-    """A datetime in UTC, cut to whole milliseconds as on the way to Redis. Raises BadArgument: it is
-    naive, or not in 1971 to 2189, so that the periods around it are in the calendar's range."""
+    """A datetime in UTC, cut to whole milliseconds as on the way to Redis. Raises BadArgument: it
+    is naive, or not in 1971 to 2189, so that the periods around it are in the calendar's range."""
     if (
         isinstance(value, datetime)
         and value.utcoffset() is not None

@@ -1,8 +1,8 @@
 """What an invoice says of a closed period: lines, and totals that are their sums.
 
 Derived from sums of ledger entries and from prices alone, so that the same lines come out whenever
-it is done again. What was agreed on for money besides (a proration, a pack, a credit note) are lines
-that were recorded with their operations, and are taken over as they are.
+it is done again. What else costs money (a proration, a pack, a credit note) is a line that was
+recorded with its operation, and is taken over as it is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, get_args
 
-from gate.domain.errors import BadArgument
 from gate.domain.accounts import UINT32_MAX
+from gate.domain.errors import BadArgument
 from gate.domain.limits import CREDITS_MAX, check_whole
 from gate.domain.money import cents_of, priced, total
 from gate.domain.plans import PlanView
@@ -188,7 +188,7 @@ def _base_line(period: ClosedPeriod, plans: Mapping[int, PlanView]) -> Line:
 
 
 def _late_lines(one: UsedCredits, plans: Mapping[int, PlanView]) -> list[Line]:
-    """What is past the grants has its price; the rest was paid with the credits of the allowance."""
+    """What is past the grants has its price; the rest was paid with credits."""
     lines = []
     if one.overage:
         plan = _plan(plans, one.config_version)

@@ -30,10 +30,10 @@ _SHOWN_DECIMALS_MIN: Final = 4
 
 
 def usd(field: str, value: object, *, signed: bool = False) -> Decimal:
-    """An amount with 2 decimals, from text ("12.50"), an int or a Decimal; at most 9,999,999,999.99.
+    """An amount with 2 decimals, from text ("12.50"), an int or a Decimal.
 
-    `signed`: it may be negative. Raises BadArgument: a float, anything that is no plain number, or
-    with a fraction of a cent.
+    At most 9,999,999,999.99; `signed`: it may be negative. Raises BadArgument: a float, anything
+    that is no plain number, or with a fraction of a cent.
     """
     sign = "a positive or negative" if signed else "0 or a positive"
     allowed = f'{sign} amount with at most 2 decimals, as text: "12.50"'
@@ -73,6 +73,12 @@ def priced(credits: int, price: Decimal) -> Decimal:
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """The sum of amounts in whole cents. Raises BadArgument: one is not."""
     return _amount(sum(cents_of(amount) for amount in amounts))
+
+
+def negated(amount: Decimal) -> Decimal:
+    """The same amount, given back. (The operator rounds to the context's precision.) Raises
+    BadArgument."""
+    return _amount(-cents_of(amount))
 
 
 def cents_of(amount: Decimal) -> int:

@@ -1,9 +1,9 @@
 """Shares of credits and money for a part of a period, by the second. Pure arithmetic.
 
-A second that has begun counts as left, for credits and for money alike: whoever changes in the first
-second gets and pays the whole, in the last one the share of one second. Credits given are rounded
-up and credits taken down, so that no customer gets less than was paid for, and at most one credit
-more. Money is rounded half up to cents (`gate.domain.money`).
+A second that has begun counts as left, for credits and for money alike: whoever changes in the
+first second gets and pays the whole, in the last one the share of one second. Credits given are
+rounded up and credits taken down, so that no customer gets less than was paid for, and less than
+one credit more. Money is rounded half up to cents (`gate.domain.money`).
 """
 
 from __future__ import annotations

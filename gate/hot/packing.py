@@ -10,6 +10,7 @@ import re
 import struct
 
 _ITEM = re.compile(r"I(\d)|([Bd])")
+_FORMATS = {"B": "B", "I1": "B", "I2": "H", "I4": "I", "I6": "6s", "I7": "7s", "d": "d"}
 
 
 class Packing:
@@ -17,33 +18,34 @@ class Packing:
 
     def __init__(self, lua_format: str) -> None:
         self.lua_format = lua_format
-        self._sizes = [
-            int(size) if size else 1 if letter == "B" else 0
-            for size, letter in _ITEM.findall(lua_format)
-        ]
-        self.size = sum(size or 8 for size in self._sizes)
+        items = [letter or f"I{size}" for size, letter in _ITEM.findall(lua_format)]
+        self._struct = struct.Struct("<" + "".join(map(_FORMATS.__getitem__, items)))
+        self.size = self._struct.size
+        #: Places of numbers that struct has no format for, and of doubles, which hold whole ones.
+        self._long = [(at, int(item[1])) for at, item in enumerate(items) if item in ("I6", "I7")]
+        self._doubles = [at for at, item in enumerate(items) if item == "d"]
 
     def pack(self, *values: int) -> bytes:
         """The bytes of `values`. Raises OverflowError for one that does not fit its field."""
-        return b"".join(
-            value.to_bytes(size, "little") if size else struct.pack("<d", value)
-            for size, value in zip(self._sizes, values, strict=True)
-        )
+        packed: list[int | bytes] = list(values)
+        try:
+            for at, size in self._long:
+                packed[at] = values[at].to_bytes(size, "little")
+            return self._struct.pack(*packed)
+        except struct.error as error:
+            raise OverflowError(str(error)) from error
 
     def unpack(self, data: bytes, position: int = 0) -> tuple[tuple[int, ...], int]:
         """The values that stand at `position`, and the position behind them.
 
         Raises ValueError if the data ends before.
         """
-        values = []
-        for size in self._sizes:
-            end = position + (size or 8)
-            item = data[position:end]
-            if len(item) < end - position:
-                raise ValueError(f"record of {self.size} bytes cut off at byte {len(data)}")
-            if size:
-                values.append(int.from_bytes(item, "little"))
-            else:
-                values.append(int(struct.unpack("<d", item)[0]))
-            position = end
-        return tuple(values), position
+        end = position + self.size
+        if position < 0 or len(data) < end:
+            raise ValueError(f"record of {self.size} bytes cut off at byte {len(data)}")
+        values = list(self._struct.unpack_from(data, position))
+        for at, _ in self._long:
+            values[at] = int.from_bytes(values[at], "little")
+        for at in self._doubles:
+            values[at] = int(values[at])
+        return tuple(values), end

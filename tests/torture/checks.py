@@ -56,7 +56,8 @@ SELECT (SELECT count(*) FROM quarantine) AS quarantined,
 
 @dataclass
 class Diaries:
-    """What all senders wrote down. The last acknowledgement of a settlement counts."""
+    """What all senders wrote down. Of a settlement that was done more than once, as Redis had
+    forgotten it, the last time counts; to say the answer again is not to do it."""
 
     asked: dict[Settlement, int] = field(default_factory=dict)
     acknowledged: dict[Settlement, float] = field(default_factory=dict)
@@ -72,6 +73,8 @@ class Diaries:
                 settlement = Settlement(line.organization_id, line.id, line.part)
                 if line.what == "ask":
                     diaries.asked[settlement] = line.credits
+                elif line.what == "ack" and line.said == "replayed":
+                    diaries.acknowledged.setdefault(settlement, line.at)
                 elif line.what == "ack":
                     diaries.acknowledged[settlement] = line.at
                 elif line.what == "no":

@@ -1,4 +1,4 @@
-"""What may be done to a subscription, and what each of it does to its account. Pure: no clock, no I/O.
+"""What may be done to a subscription, and what that does to its account. Pure: no clock, no I/O.
 
 * states      the state machine, as data
 * views       a subscription and its account as they are now

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from fractions import Fraction
+from decimal import Decimal
 from typing import Literal
 
-from gate.domain.errors import BadArgument
 from gate.domain.invoices import Line
+from gate.domain.money import negated
 from gate.domain.operations import OperationContent
 from gate.domain.plans import PlanView
 from gate.domain.proration import credits_given, money_share
@@ -26,19 +26,21 @@ from gate.domain.subscriptions.periods import (
     last_paid_no,
     later_boundary,
     paid_span,
-    reaches_account,
     running_span,
+    year_from,
 )
 from gate.domain.subscriptions.planned import (
     Planned,
     Preview,
     credits_in_words,
+    dropped_in_words,
     given,
     money_in_words,
     operation,
     plan_in_words,
     when_in_words,
 )
+from gate.domain.subscriptions.scheduling import calendar_operation
 from gate.domain.subscriptions.starting import trial_terms
 from gate.domain.subscriptions.states import Refused, next_status
 from gate.domain.subscriptions.views import (
@@ -98,26 +100,24 @@ def _change_now(
     now: datetime,
     operation_id: str,
 ) -> Planned:
-    present, period = subscription.plan, running_span(subscription, account)
+    present, number = subscription.plan, account.period_no
+    period = running_span(subscription, account)
     year = subscription.year
     if plan.is_annual and year is None:
-        whole = _year_seconds(subscription, account)
-        year = PaidYear(account.period_no, account.starts_at, whole)
+        year = year_from(subscription.anchor, number, account.starts_at, period)
     after = replace(subscription, plan=plan, scheduled=None, year=year)
-    credits = credits_given(
-        plan.monthly_credits - present.monthly_credits, period.share_left(now)
+    more = plan.monthly_credits - present.monthly_credits
+    credits = credits_given(more, period.share_left(now))
+    unused = money_share(present.base_price_usd, paid_span(subscription, account).share_left(now))
+    rest = money_share(plan.base_price_usd, paid_span(after, account).share_left(now))
+    lines = (
+        *_proration(f"{present.name}, unused", negated(unused), present, number),
+        *_proration(f"{plan.name}, for the rest", rest, plan, number, credits),
     )
-    unused = _proration(
-        present, -paid_span(subscription, account).share_left(now), "unused", account.period_no
-    )
-    rest = _proration(plan, paid_span(after, account).share_left(now), "rest", account.period_no)
-    lines = tuple(line for line in (unused, rest) if line.amount)
     content = OperationContent(
         changes=given(credits),
         terms=plan.terms,
-        coming=coming_of(
-            after, period_no=account.period_no, ends_at=period.ends_at, terms=plan.terms
-        ),
+        coming=coming_of(after, period_no=number, ends_at=period.ends_at, terms=plan.terms),
     )
     until = when_in_words(period.ends_at, after)
     return Planned(
@@ -128,6 +128,7 @@ def _change_now(
                 f"{plan.name} instead of {present.name} from now on:"
                 f" {credits_in_words(credits)} more until {until}, {money_in_words(lines)}.",
                 f"Then {plan_in_words(plan)}.",
+                *dropped_in_words(subscription, after),
             ),
             credits=credits,
             lines=lines,
@@ -144,13 +145,14 @@ def _change_later(
     begins_at = later_boundary(subscription.anchor, period.ends_at, last - account.period_no)
     present = subscription.plan.name
     return Planned(
-        operations=_calendar(after, account, period.ends_at, operation_id),
+        operations=calendar_operation("change_plan", operation_id, after, account),
         subscription=after,
         preview=Preview(
             sentences=(
                 f"{plan.name} instead of {present} from {when_in_words(begins_at, after)} on;"
-                f" until then everything stays as it is.",
+                " until then everything stays as it is.",
                 f"Then {plan_in_words(plan)}.",
+                *dropped_in_words(subscription, after),
             ),
             takes_effect_at=begins_at,
         ),
@@ -182,20 +184,34 @@ def _change_in_trial(
     )
 
 
-def _withdraw(
-    subscription: SubscriptionView, account: AccountView, operation_id: str
-) -> Planned:
+def _withdraw(subscription: SubscriptionView, account: AccountView, operation_id: str) -> Planned:
     if not isinstance(subscription.scheduled, ScheduledPlan):
         raise Refused("change_plan", subscription.status, "same_plan", "it is the present plan")
     after = replace(subscription, scheduled=None)
-    ends_at = running_span(subscription, account).ends_at
     return Planned(
-        operations=_calendar(after, account, ends_at, operation_id),
+        operations=calendar_operation("change_plan", operation_id, after, account),
         subscription=after,
         preview=Preview(
             sentences=(
                 f"{subscription.plan.name} stays; {subscription.scheduled.plan.name} does not"
                 " take its place.",
             )
+        ),
+    )
+
+
+def _proration(
+    description: str, amount: Decimal, plan: PlanView, period_no: int, credits: int = 0
+) -> tuple[Line, ...]:
+    if amount == 0:
+        return ()
+    return (
+        Line(
+            kind="proration",
+            description=description,
+            amount=amount,
+            credits=credits,
+            period_no=period_no,
+            config_version=plan.config_version,
         ),
     )

@@ -73,6 +73,15 @@ def first_span(anchor: Anchor, at: datetime) -> Span:
     return Span.between(at if same_day else month.starts_at, month.ends_at)
 
 
+def year_from(anchor: Anchor, period_no: int, starts_at: datetime, period: Span) -> PaidYear:
+    """The year that begins with a period. By what a short or a paused one differs from the clock,
+    its year does too."""
+    ends_at = later_boundary(anchor, period.ends_at, 11)
+    differs = period.seconds - Span.between(starts_at, period.ends_at).seconds
+    seconds = Span.between(starts_at, ends_at).seconds + differs if differs else None
+    return PaidYear(period_no, starts_at, seconds)
+
+
 def on_day_of(anchor: Anchor, at: datetime) -> Anchor:
     """The anchor moved to the day of an instant, by its clocks."""
     return replace(anchor, day=at.astimezone(ZoneInfo(anchor.timezone)).day)
@@ -87,9 +96,10 @@ def last_paid_no(subscription: SubscriptionView, account: AccountView) -> int:
 
 
 def base_share(subscription: SubscriptionView, account: AccountView) -> Fraction:
-    """How much of the base price is due for the running period: none in a trial, while a first
-    payment is waited for, and in all months of a year but the first; a share of a short first one.
-    """
+    """How much of the base price is due for the running period, seen when it begins: none in a
+    trial, while a first payment is waited for, and in all months of a year but the first; a share
+    of a short first one. To be kept for its invoice, and worked out anew when a first payment
+    comes."""
     if subscription.status in ("trialing", "cancelled") or subscription.awaits_payment:
         return Fraction(0)
     year = subscription.year
@@ -114,13 +124,11 @@ def coming_of(
     cancelled that ends where it begins, and the last. Raises BadArgument.
     """
     plan, scheduled, begins_at = subscription.plan, subscription.scheduled, ends_at
-    coming = []
+    coming: list[ComingPeriod] = []
     for months in range(1, _count(subscription, period_no) + 1):
         number = period_no + months
         if isinstance(scheduled, ScheduledEnd) and scheduled.period_no == number:
-            end = ComingPeriod(
-                period_no=number, ends_at=begins_at, allowance=0, status="cancelled"
-            )
+            end = ComingPeriod(period_no=number, ends_at=begins_at, allowance=0, status="cancelled")
             return (*coming, end)
         if isinstance(scheduled, ScheduledPlan) and scheduled.period_no == number:
             plan = scheduled.plan

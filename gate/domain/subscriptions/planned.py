@@ -1,4 +1,4 @@
-"""What a use case answers: operations for the account, the subscription afterwards, and a preview."""
+"""What a use case answers: operations for the account, the subscription after it, a preview."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from decimal import Decimal
 from gate.domain.accounts import ComingPeriod, Status, Terms
 from gate.domain.instants import in_words
 from gate.domain.invoices import Line
-from gate.domain.money import total, usd_in_words
-from gate.domain.operations import CreditChange, Operation, OperationContent
+from gate.domain.money import negated, total, usd_in_words
+from gate.domain.operations import CreditChange, EntryType, Operation, OperationContent
 from gate.domain.plans import PlanView
 from gate.domain.subscriptions.states import TransitionName
-from gate.domain.subscriptions.views import AccountView, SubscriptionView
+from gate.domain.subscriptions.views import (
+    AccountView,
+    ScheduledEnd,
+    ScheduledPlan,
+    SubscriptionView,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +64,8 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """`operations` in their order, none where the account has nothing to learn; `subscription` as it
-    is to be stored; `opening` where there was no account."""
+    """`operations` in their order, none where the account has nothing to learn; `subscription` as
+    it is to be stored; `opening` where there was no account."""
 
     operations: tuple[Operation, ...]
     subscription: SubscriptionView
@@ -80,8 +85,8 @@ def operation(
     *,
     any_period: bool = False,
 ) -> tuple[Operation, ...]:
-    """The operation that tells the account, for its running period only unless `any_period`; none if
-    there is nothing to tell."""
+    """The operation that tells the account, for its running period only unless `any_period`; none
+    if there is nothing to tell."""
     if content == OperationContent():
         return ()
     return (
@@ -101,7 +106,7 @@ def status_for(account: AccountView, status: Status) -> Status | None:
     return None if account.status == "frozen" else status
 
 
-def given(credits: int, entry: str = "plan_change") -> tuple[CreditChange, ...]:
+def given(credits: int, entry: EntryType = "plan_change") -> tuple[CreditChange, ...]:
     """Base credits that come; none if there are none."""
     return _base(entry, credits) if credits else ()
 
@@ -111,8 +116,8 @@ def taken(credits: int) -> tuple[CreditChange, ...]:
     return _base("plan_change", -credits) if credits else ()
 
 
-def _base(entry: str, credits: int) -> tuple[CreditChange, ...]:
-    return (CreditChange(entry=entry, source="base", credits=credits),)  # type: ignore[arg-type]
+def _base(entry: EntryType, credits: int) -> tuple[CreditChange, ...]:
+    return (CreditChange(entry=entry, source="base", credits=credits),)
 
 
 def credits_in_words(credits: int) -> str:
@@ -131,8 +136,19 @@ def money_in_words(lines: Sequence[Line]) -> str:
     """What is to be paid or given back."""
     amount = total(line.amount for line in lines)
     if amount < 0:
-        return f"{usd_in_words(-amount)} given back"
+        return f"{usd_in_words(negated(amount))} given back"
     return f"{usd_in_words(amount)} to pay" if amount else "nothing to pay"
+
+
+def dropped_in_words(before: SubscriptionView, after: SubscriptionView) -> tuple[str, ...]:
+    """That what was scheduled is so no more, if that is the case."""
+    if before.scheduled == after.scheduled:
+        return ()
+    if isinstance(before.scheduled, ScheduledEnd):
+        return ("The cancellation is withdrawn.",)
+    if isinstance(before.scheduled, ScheduledPlan):
+        return (f"The change to {before.scheduled.plan.name} is dropped.",)
+    return ()
 
 
 def when_in_words(at: datetime, subscription: SubscriptionView) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from gate.domain.accounts import ComingPeriod, Status, Terms
+from gate.domain.accounts import ComingPeriod, Terms
 from gate.domain.calendar import Anchor
 from gate.domain.errors import BadArgument
 from gate.domain.instants import instant
@@ -22,14 +22,14 @@ from gate.domain.invoices import Line
 from gate.domain.limits import CREDITS_MAX, check_whole
 from gate.domain.operations import Operation, OperationContent
 from gate.domain.plans import PlanView
-from gate.domain.proration import Span, credits_given, money_share
+from gate.domain.proration import credits_given, money_share
 from gate.domain.subscriptions.periods import (
     base_share,
     coming_of,
     first_span,
     judged_at,
-    later_boundary,
     on_day_of,
+    year_from,
 )
 from gate.domain.subscriptions.planned import (
     Opening,
@@ -87,7 +87,7 @@ def start(
         status=status,
         plan=plan,
         anchor=anchor,
-        year=_first_year(plan, anchor, number, now, span),
+        year=year_from(anchor, number, now, span) if plan.is_annual else None,
         whole=None if span.left(now) == span.seconds else WholePeriod(number, span.seconds),
         awaits_payment=not paid,
     )
@@ -162,9 +162,7 @@ def start_trial(
         year=PaidYear(number + 1, end) if plan.is_annual else None,
     )
     terms = trial_terms(plan)
-    coming = coming_of(
-        subscription, period_no=number, ends_at=end, terms=terms, status="active"
-    )
+    coming = coming_of(subscription, period_no=number, ends_at=end, terms=terms, status="active")
     preview = Preview(
         sentences=(
             f"A trial of {plan.name} with {credits_in_words(credits)}, for nothing, until"
@@ -269,17 +267,6 @@ def _behind_trial(
     if then is None:
         return ScheduledEnd(number)
     return None if then == plan else ScheduledPlan(then, number)
-
-
-def _first_year(
-    plan: PlanView, anchor: Anchor, number: int, now: datetime, span: Span
-) -> PaidYear | None:
-    if not plan.is_annual:
-        return None
-    # A short first month makes the first year as much shorter.
-    missing = span.seconds - span.left(now)
-    year = Span.between(now, later_boundary(anchor, span.ends_at, 11))
-    return PaidYear(number, now, year.seconds + missing if missing else None)
 
 
 def _first_allowance(

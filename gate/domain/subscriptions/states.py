@@ -1,4 +1,4 @@
-"""The state machine of a subscription, as data: who may do what, and what it does to the account."""
+"""The state machine of a subscription, as data: what is possible, and what it does to accounts."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         name="cancel_now",
         from_statuses=("active", "trialing", "past_due", "paused"),
         to="cancelled",
-        fields=_fields("ends_at", "coming"),
+        fields=_fields("ends_at", "terms", "coming"),
     ),
     Transition(
         name="period_over",
@@ -178,7 +178,7 @@ BY_NAME: Final = {transition.name: transition for transition in TRANSITIONS}
 
 
 class Refused(GateError):
-    """What was asked for is not possible now. `transition`: its name; `status`: of the subscription,
+    """What was asked for is not possible now. `transition`: its name; `status`: the subscription's,
     None: there is none; `reason`: a stable word; `allowed`: what is possible in this status."""
 
     code = "gate.transition_refused"
@@ -199,7 +199,7 @@ class Refused(GateError):
 
 
 def allowed(status: SubscriptionStatus | None) -> tuple[TransitionName, ...]:
-    """The names of what somebody may do in a status, in the table's order. None: no subscription."""
+    """What somebody may do in a status, in the table's order. None: there is no subscription."""
     return tuple(
         one.name for one in TRANSITIONS if one.by == "operation" and status in one.from_statuses
     )

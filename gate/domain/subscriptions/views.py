@@ -1,4 +1,4 @@
-"""A subscription and its account as they are now, for the use cases to judge. Frozen, and checked."""
+"""A subscription and its account as they are now, for use cases to judge. Frozen, and checked."""
 
 from __future__ import annotations
 
@@ -57,6 +57,15 @@ class Paused(NamedTuple):
     ends_at: datetime
 
 
+class Rested(NamedTuple):
+    """How many seconds period `period_no` was paused for in all, and by how many days its end was
+    moved for that."""
+
+    period_no: int
+    seconds: int
+    days: int
+
+
 class TakenBack(NamedTuple):
     """What was left of the allowance of period `period_no` when the grace had ended."""
 
@@ -67,7 +76,7 @@ class TakenBack(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """The account: its running period (`ends_at` None: it does not end), the terms in force, and in
-    credits what is left of base grants, and the debt. Raises BadArgument."""
+    credits what is left of base and rollover grants, and the debt. Raises BadArgument."""
 
     organization_id: str
     status: Status
@@ -76,6 +85,7 @@ class AccountView:
     ends_at: datetime | None
     terms: Terms
     base_left: int = 0
+    rollover_left: int = 0
     debt: int = 0
     grace_until: datetime | None = None
 
@@ -89,8 +99,8 @@ class AccountView:
             raise BadArgument("ends_at", self.ends_at, "None, or an instant after starts_at")
         if not isinstance(self.terms, Terms):
             raise BadArgument("terms", self.terms, "Terms")
-        check_whole("base_left", self.base_left, 0, CREDITS_MAX)
-        check_whole("debt", self.debt, 0, CREDITS_MAX)
+        for name in ("base_left", "rollover_left", "debt"):
+            check_whole(name, getattr(self, name), 0, CREDITS_MAX)
         if self.grace_until is not None:
             instant("grace_until", self.grace_until)
 
@@ -100,9 +110,9 @@ class SubscriptionView:
     """The subscription, as it is to be stored: `status`, `plan` (in the version that is in force),
     `anchor` of its periods, and what is scheduled, at most one thing.
 
-    `year`: what an annual plan is paid for. `whole`, `taken_back`: facts of one period, of no
-    meaning in another. `paused`: while it is. `awaits_payment`: its first period was never paid.
-    Raises BadArgument.
+    `year`: what an annual plan is paid for. `whole`, `rested`: facts of one period, of no meaning
+    in another. `paused`: while it is. `awaits_payment`: its first period was never paid.
+    `taken_back`: since a grace has ended. Raises BadArgument.
     """
 
     status: SubscriptionStatus
@@ -112,6 +122,7 @@ class SubscriptionView:
     year: PaidYear | None = None
     whole: WholePeriod | None = None
     paused: Paused | None = None
+    rested: Rested | None = None
     taken_back: TakenBack | None = None
     awaits_payment: bool = False
 

@@ -1,6 +1,6 @@
 -- list_misfits: the accounts of a partition that are to be reloaded, the busiest first.
 --
--- reloads: how often that was decided within the last hour. credits: by how much the account was
+-- reloads: how often that was decided within the last hour, and since a person has looked. credits: by how much the account was
 -- last found to differ, without a sign.
 --
 -- $1 partition  smallint
@@ -11,7 +11,10 @@ FROM account a
 CROSS JOIN LATERAL (
     SELECT count(*) AS reloads FROM drift_report
     WHERE organization_id = a.organization_id AND action LIKE '%reload%'
-      AND found_at > now() - interval '1 hour'
+      AND found_at > greatest(now() - interval '1 hour', (
+          SELECT max(found_at) FROM drift_report
+          WHERE organization_id = a.organization_id AND action = 'resume'
+      ))
 ) found
 LEFT JOIN LATERAL (
     SELECT credits FROM drift_report

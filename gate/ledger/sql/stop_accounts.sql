@@ -10,7 +10,7 @@ WITH stopped AS (
     RETURNING organization_id, epoch, seq
 ), frozen AS (
     INSERT INTO operation (organization_id, id, kind, content, reason, actor)
-    SELECT organization_id, format('stop_%s_%s', epoch, seq), 'stop',
+    SELECT organization_id, format('stop_%s_%s_%s', epoch, seq, to_char(now(), 'YYYYMMDDHH24MISSMS')), 'stop',
            '{"status": "frozen", "frozen_reason": "repair"}', 'reloaded too often, or differs by too much',
            'reconciler'
     FROM stopped
