@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from gate.domain.accounts import GRANTS_MAX, ComingPeriod, FrozenReason, Status, Terms
-from gate.hot.journal import Leg
+from gate.hot.journal import MOVES_NOTHING, Leg
 
 DAY_MS = 86_400_000
 
@@ -125,4 +125,8 @@ class Image:
 
 def moved_by(legs: Iterable[Leg]) -> int:
     """The change of posted that legs add up to."""
-    return sum(leg.amount for leg in legs if leg.moves_posted)
+    total = 0
+    for leg in legs:
+        if leg.entry not in MOVES_NOTHING:
+            total += leg.amount
+    return total

@@ -44,6 +44,8 @@ ENTRIES: Final = {
 }
 SOURCES: Final = ("none", "rollover", "base", "purchased", "overage", "debt")
 ENTRY_CODES: Final = {name: code for code, name in ENTRIES.items()}
+#: Entries of legs whose amount is no part of the change of posted.
+MOVES_NOTHING: Final = frozenset(name for code, name in ENTRIES.items() if code >= 100)
 
 #: late, unknown, is_part, froze, by the flags of a delta.
 _FLAGS: Final = tuple((bool(n & 1), bool(n & 2), bool(n & 4), bool(n & 8)) for n in range(16))
@@ -72,7 +74,7 @@ class Leg(NamedTuple):
     @property
     def moves_posted(self) -> bool:
         """Whether `amount` is part of the change of posted."""
-        return ENTRY_CODES[self.entry] < 100
+        return self.entry not in MOVES_NOTHING
 
 
 class Delta(NamedTuple):

@@ -107,14 +107,13 @@ def test_start__a_free_plan_never_waits() -> None:
 
 def trial(w: World, one: Any = SMALL, **more: Any) -> Any:
     """A trial of two weeks."""
-    more = {"then": one, **more}
+    more = {"then": one, "operation_id": "first_allowance", **more}
     return start_trial(
         one,
         "UTC",
         organization_id="org_a",
         at=w.at,
         ends_at=w.at + timedelta(days=14),
-        operation_id="first_allowance",
         **more,
     )
 
@@ -165,7 +164,8 @@ def test_trial__in_place_of_a_free_plan() -> None:
     w.spend(30)
     w.go("2026-03-10T08:00")
     assert w.subscription is not None
-    w.take_over(trial(w, credits=500, then=FREE, present=(w.subscription, w.view())))
+    present = w.subscription, w.view()
+    w.take_over(trial(w, credits=500, then=FREE, present=present, operation_id="trial"))
     assert (w.left("base"), w.view().period_no) == (500, 2)
     assert w.view().starts_at == w.at
     w.go("2026-03-24T08:00")

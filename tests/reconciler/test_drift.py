@@ -235,15 +235,15 @@ async def test_absent__is_skipped(context: Context) -> None:
     assert await sweep(context) == Sweep()
 
 
-async def test_unreadable__is_told_once_and_left(context: Context) -> None:
+async def test_unreadable__is_told_once_and_reloaded(context: Context) -> None:
     await context.transport.execute("SET", key(context), b"\x01nonsense")
     await add(context, "org_b")
-    for _ in range(2):
-        assert await sweep(context) == Sweep(accounts=1, unreadable=1)
+    assert await sweep(context) == Sweep(accounts=1, unreadable=1)
+    assert await sweep(context) == Sweep(accounts=1)
     [report] = await reports(context)
-    assert (report["kind"], report["action"]) == ("unreadable", "none")
+    assert (report["kind"], report["action"]) == ("unreadable", "reload")
     assert bytes.fromhex(report["live"]["packed"]) == b"\x01nonsense"
-    assert (await row(context)).repair_state == "ok"
+    assert (await row(context)).repair_state == "reloading"
 
 
 async def test_booked_meanwhile__is_compared_anew(context: Context) -> None:

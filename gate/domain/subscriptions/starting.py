@@ -205,12 +205,14 @@ def end_trial(
 ) -> Planned:
     """Ends a trial now: the first period of its plan begins, anchored on today, whatever was to
     follow the trial. `paid` as in `start`. Raises Refused, BadArgument."""
-    now, plan, number = judged_at(account, at), subscription.plan, account.period_no + 1
+    plan, number = subscription.plan, account.period_no + 1
     paid = paid or plan.is_free
     name: TransitionName = "end_trial" if paid else "end_trial_unpaid"
+    status = _after(name, subscription.status)
+    now = judged_at(account, at)
     after = replace(
         subscription,
-        status=_after(name, subscription.status),
+        status=status,
         anchor=on_day_of(subscription.anchor, now),
         scheduled=None,
         year=PaidYear(number, now) if plan.is_annual else None,
