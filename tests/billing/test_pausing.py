@@ -94,9 +94,9 @@ def test_pause__of_a_year_moves_the_year() -> None:
     w.do(resume)
     assert w.view().ends_at == utc("2026-03-03")
     preview = w.do(change_plan, BIG_YEAR).preview
-    # 335 days were left of 365, and still are but for the months being of other lengths.
-    assert preview.money == Decimal("366.00")
-    w.go("2027-02-10")
+    # A day, and eleven months from 3 March on: 338 of 365 days, at 365.00 more a year.
+    assert preview.money == Decimal("338.00")
+    w.go("2027-03-03")
     assert [one.period.period_no for one in w.invoices if one.total_amount] == [1, 13]
 
 

@@ -19,8 +19,10 @@ from gate.domain.accounts import ComingPeriod, Terms
 from gate.domain.calendar import Anchor
 from gate.domain.invoices import ClosedPeriod, Invoice, Line, UsedCredits, invoice_of
 from gate.domain.limits import instant_ms, ms_instant
+from gate.domain.money import cents_of
 from gate.domain.operations import Operation, OperationContent
 from gate.domain.plans import PlanView
+from gate.domain.proration import money_share
 from gate.domain.subscriptions.periods import base_share, caught_up
 from gate.domain.subscriptions.planned import Planned
 from gate.domain.subscriptions.scheduling import calendar_operation
@@ -196,6 +198,18 @@ class World:
     def left(self, kind: str) -> int:
         """Credits of one kind."""
         return sum(grant.left for grant in self.gate.account.grants if grant.source == kind)
+
+    def due_cents(self) -> int:
+        """The base price that is due for the running period, in cents."""
+        version, share = self._began[self.gate.account.period_no]
+        return cents_of(money_share(self.plans[version].base_price_usd, share))
+
+    def lapsed(self) -> int:
+        """Credits that lapsed or were taken back, less those carried over."""
+        gone = [
+            -amount for name in ("period_reset", "plan_change") for amount in self.entries(name)
+        ]
+        return sum(amount for amount in gone if amount > 0) - sum(self.entries("rollover_applied"))
 
     def admits(self) -> bool:
         """Whether the account's status lets anything through."""

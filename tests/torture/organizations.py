@@ -95,7 +95,7 @@ async def add_organizations(connection: Connection, plans: list[Plan], partition
         await connection.execute(_ACCOUNT, name, part, now, ends_at, plan.terms, coming)
         change = CreditChange(entry="credit_purchased", source="base", credits=plan.allowance_of(1))
         content = OperationContent(changes=(change,))
-        await _add_operation(connection, name, "op_first", 1, content)
+        await add_operation(connection, name, "op_first", 1, content)
 
 
 async def add_plain_organization(
@@ -110,16 +110,17 @@ async def add_plain_organization(
         CreditChange(entry="credit_purchased", source="base", credits=base),
         CreditChange(entry="credit_purchased", source="purchased", credits=purchased),
     )
-    await _add_operation(connection, name, "op_first", None, OperationContent(changes=changes))
+    await add_operation(connection, name, "op_first", None, OperationContent(changes=changes))
 
 
-async def _add_operation(
+async def add_operation(
     connection: Connection,
     organization_id: str,
     operation_id: str,
     period_no: int | None,
     content: OperationContent,
 ) -> None:
+    """Records an operation, as the platform does."""
     statement = load_statement("add_operation")
     given = (organization_id, operation_id, "allowance", period_no, content, None, None, "torture")
     await statement.execute(connection, *given)
