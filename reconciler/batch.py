@@ -48,19 +48,30 @@ class KnownOperation(NamedTuple):
     status: str
 
 
+class Gap(NamedTuple):
+    """Deltas that were missing, from seq `first` to `last`."""
+
+    organization_id: str
+    epoch: int
+    first: int
+    last: int
+
+
 @dataclass(slots=True)
 class Known:
     """What the ledger knows already of the facts in a batch, by (organization_id, fact).
 
     `standing`: how often a fact stands in the ledger, its entries less their reversals; absent: it
     is not in it at all. `reverses`: of reversals in the ledger, what they reverse.
-    `looked_up`: organizations of which all settlements of the batch were looked up.
+    `looked_up`: organizations of which all settlements of the batch were looked up, and `gaps`:
+    their deltas for which an amount was booked without them.
     """
 
     operations: Mapping[tuple[str, str], KnownOperation] = field(default_factory=dict)
     standing: Counter[tuple[str, Fact]] = field(default_factory=Counter)
     reverses: dict[tuple[str, Fact], Fact] = field(default_factory=dict)
     looked_up: frozenset[str] = frozenset()
+    gaps: list[Gap] = field(default_factory=list)
 
 
 #: A row of `credit_ledger`, in the order of LEDGER_COLUMNS.

@@ -10,12 +10,27 @@ from typing import TYPE_CHECKING, Final
 
 from gate.domain.limits import instant_ms
 from reconciler import rules
-from reconciler.batch import Batch, Booked, ClosedPeriod, KnownOperation, Quarantined, Report
+from reconciler.batch import (
+    Batch,
+    Booked,
+    ClosedPeriod,
+    Gap,
+    KnownOperation,
+    Quarantined,
+    Report,
+)
 from reconciler.entries import Entries
 from reconciler.fitting import fit
 from reconciler.follow import Followed, closed_period, follow
 from reconciler.image import DAY_MS, moved_by
-from reconciler.legs import SETTLING, content_of_legs, is_expiry, period_of_legs, settled_by
+from reconciler.legs import (
+    SETTLING,
+    content_of_legs,
+    is_expiry,
+    own_legs,
+    period_of_legs,
+    settled_by,
+)
 from reconciler.messages import end_hold, tell_sends
 from reconciler.repeats import Repeats, reversal_of
 
@@ -76,44 +91,35 @@ class Booking:
         if not delta.sends and delta.kind == "committed" and image.sends_until_ms >= delta.at_ms:
             end_hold(self.batch, image, delta, paid)
 
-    def replay(self, read: Read, *, within_gap: bool) -> None:
-        """Takes in an entry that was kept in quarantine. `within_gap`: its amount is booked."""
+    def replay(self, read: Read) -> None:
+        """Takes in an entry that was kept in quarantine."""
         delta = read.delta
         if delta is None:
             return
         image = self._images[delta.organization_id]
         image.changed, entry_no = True, image.entry_no
-        if not within_gap:
-            self._book_facts(image, delta, self._operation(delta))
+        if not self._is_within_gap(delta):
             image.mark("replay")
-        else:
-            fact = self._repeats.fact_of(delta)
-            if fact is None or self._repeats.is_new(delta, fact):
-                self._book_within_gap(image, delta)
-            if fact is not None:
-                self._repeats.note(delta, fact)
+        self._book_facts(image, delta, self._operation(delta))
         if delta.sends:
             paid = image.entry_no if image.entry_no > entry_no else None
             self._tell_sends(image, delta, read, paid)
 
-    def _book_within_gap(self, image: Image, delta: Delta) -> None:
-        """The entries that the gap stood for, and the gap's amount taken back."""
-        amount = moved_by(delta.legs)
-        image.posted += amount
-        self._entries.enter(image, delta, delta.legs)
+    def _is_within_gap(self, delta: Delta) -> bool:
+        return any(
+            gap.organization_id == delta.organization_id
+            and gap.epoch == delta.epoch
+            and gap.first <= delta.seq <= gap.last
+            for gap in self._known.gaps
+        )
+
+    def _take_back_gap(self, image: Image, delta: Delta) -> None:
+        """A delta comes after the gap that stood for it: of the gap's amount, its own part."""
+        amount = sum(leg.amount for leg in own_legs(delta))
         if amount:
-            image.posted -= amount
-            back = delta._replace(
-                kind="gap",
-                id="",
-                part=0,
-                late=False,
-                reason="replayed: takes back what a gap booked",
-            )
-            leg = image.leg("manual_adjustment", "none", -amount)
-            self._entries.enter(image, back, [leg])
-        if delta.kind == "applied":
-            self._operation_booked(delta, "booked")
+            reason = "takes back what a gap booked"
+            back = delta._replace(kind="gap", id="", part=0, late=False, reason=reason)
+            self._entries.enter(image, back, rules.adjust(image, -amount))
 
     # -- a delta that fits
 
@@ -176,6 +182,7 @@ class Booking:
         if missing:
             legs += rules.adjust(image, missing)
         self._report(image, delta, "gap", missing, "adjust, reload", booked)
+        self._known.gaps.append(Gap(image.organization_id, image.epoch, first, last))
         image.mark("gap")
         reason = f"gap: deltas {image.epoch}/{first} to {image.epoch}/{last} are lost"
         gap = delta._replace(
@@ -193,6 +200,12 @@ class Booking:
 
     def _book_facts(self, image: Image, delta: Delta, operation: KnownOperation | None) -> None:
         """Only what happened counts, only what is not in the ledger, and to its own grants."""
+        fact = self._repeats.fact_of(delta)
+        is_new = fact is not None and self._repeats.is_new(delta, fact)
+        if self._known.gaps and self._is_within_gap(delta):
+            if not is_new:
+                return
+            self._take_back_gap(image, delta)
         legs: list[Leg] = []
         closed: list[ClosedPeriod] = []
         is_read_again = (delta.epoch, delta.seq) <= (image.epoch, image.seq)
@@ -203,8 +216,6 @@ class Booking:
             # Of what is read again, the next load lets expire what is still there.
             if not is_read_again and is_expiry(leg, delta):
                 legs += rules.expire(image, (leg.source, leg.expires_at_ms // DAY_MS))
-        fact = self._repeats.fact_of(delta)
-        is_new = fact is not None and self._repeats.is_new(delta, fact)
         if fact is not None and is_new and delta.kind in SETTLING:
             legs += rules.settle(image, -settled_by(delta))
             self._repeats.note(delta, fact)

@@ -8,14 +8,13 @@ from gate.domain.errors import ContractError
 from gate.hot.journal_stream import StreamEntry, delta_of
 from gate.ledger.statement import load_statement
 from gate.ledger.transaction import borrowed, transaction
-from reconciler.batch import Read
+from reconciler.batch import Gap, Read
 from reconciler.booking import Booking
 from reconciler.messages import UNREADABLE_SENDS
 from reconciler.reading import lock_cursors, read_images, read_known
 from reconciler.writing import write_batch
 
 if TYPE_CHECKING:
-    from gate.ledger.connection import Connection
     from reconciler.context import Context
 
 AT_ONCE: Final = 1_000
@@ -67,19 +66,13 @@ async def _replay(context: Context, row: Kept) -> Replayed:
             why = "PostgreSQL does not know the organization's account"
             return Replayed(row.id, delta.organization_id, why)
         read = Read(row.partition, entry, delta)
-        booking = Booking(images, await read_known(connection, *_facts(read)))
-        booking.replay(read, within_gap=await _has_gap(connection, read))
+        known = await read_known(connection, *_facts(read))
+        known.gaps = await load_statement("list_gaps").fetch(connection, Gap, [*images])
+        booking = Booking(images, known)
+        booking.replay(read)
         await write_batch(connection, booking.batch)
         await load_statement("end_quarantine").execute(connection, row.id)
     return Replayed(row.id, delta.organization_id, "")
-
-
-async def _has_gap(connection: Connection, read: Read) -> bool:
-    delta = read.delta
-    found = delta and await load_statement("has_gap").fetch_one(
-        connection, lambda has_gap: has_gap, delta.organization_id, delta.epoch, delta.seq
-    )
-    return bool(found)
 
 
 def _facts(read: Read) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, str]]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gate.hot.journal_stream import digest
+from gate.ledger.statement import load_statement
 from gate.ledger.transaction import transaction
+from reconciler.batch import Gap
 from reconciler.booking import Booking
 from reconciler.reading import Cursor, lock_cursors, read_images, read_known
 from reconciler.writing import move_cursors, write_batch
@@ -91,6 +93,8 @@ async def _look_up(
                 settlements.append((organization_id, delta.id, delta.part))
     known = await read_known(connection, settlements, operations)
     known.looked_up = frozenset(looked_up)
+    if looked_up:
+        known.gaps = await load_statement("list_gaps").fetch(connection, Gap, sorted(looked_up))
     return known
 
 

@@ -1,9 +1,9 @@
 """Shares of credits and money for a part of a period, by the second. Pure arithmetic.
 
 A second that has begun counts as left, for credits and for money alike: whoever changes in the
-first second gets and pays the whole, in the last one the share of one second. Credits given are
-rounded up and credits taken down, so that no customer gets less than was paid for, and less than
-one credit more. Money is rounded half up to cents (`gate.domain.money`).
+first second gets and pays the whole, in the last one the share of one second. Credits are rounded
+up, so that no customer gets less than was paid for, and less than one credit more. Money is rounded
+half up to cents (`gate.domain.money`).
 """
 
 from __future__ import annotations
@@ -57,33 +57,15 @@ class Span:
 
 def credits_given(credits: int, share: Fraction) -> int:
     """The share (0 to 1) of credits that are given, rounded up. Raises BadArgument."""
-    return -(-_checked(credits, share) // 1)
-
-
-def credits_taken(credits: int, share: Fraction) -> int:
-    """The share (0 to 1) of credits that are taken, rounded down. Raises BadArgument."""
-    return _checked(credits, share) // 1
+    check_whole("credits", credits, 0, CREDITS_MAX)
+    _check_share(share)
+    return -(-credits * share // 1)
 
 
 def money_share(amount: Decimal, share: Fraction) -> Decimal:
     """The share (0 to 1) of an amount, rounded half up to cents. Raises BadArgument."""
     _check_share(share)
     return rounded(Fraction(amount) * share)
-
-
-def money_split(amount: Decimal, share: Fraction) -> tuple[Decimal, Decimal]:
-    """The share of an amount and the rest: together exactly the amount, to cents.
-
-    Two shares rounded by themselves may be a cent off the whole; the rest takes that cent.
-    """
-    part = money_share(amount, share)
-    return part, rounded(Fraction(amount) - Fraction(part))
-
-
-def _checked(credits: int, share: Fraction) -> Fraction:
-    check_whole("credits", credits, 0, CREDITS_MAX)
-    _check_share(share)
-    return credits * share
 
 
 def _check_share(share: Fraction) -> None:

@@ -97,9 +97,9 @@ def test_cancel_at_end__of_a_year_that_nobody_paid_is_at_the_months_end() -> Non
         (SMALL, "2026-03-01", "2026-03-31T00:00", 0, "1.00"),
         (SMALL, "2026-03-01", "2026-03-31T23:59:59.999", 0, "0.00"),
         (NO_CREDITS, "2026-03-01", "2026-03-16T12:00", 100, "15.50"),
-        # Of a year, all later months, and the running one by the same rule.
+        # Of a year, the credits of all later months are left.
         (YEAR, "2026-01-01", "2026-01-01T00:00", 0, "365.00"),
-        (YEAR, "2026-01-01", "2026-01-01T00:00", 3_100, "334.00"),
+        (YEAR, "2026-01-01", "2026-01-01T00:00", 3_100, "334.58"),
         (YEAR, "2026-01-01", "2026-03-16T12:00", 0, "290.50"),
         (YEAR, "2026-01-01", "2026-12-31T00:00", 0, "1.00"),
     ],

@@ -1,4 +1,4 @@
-"""Another plan: when, for how many credits, for how much money; and no way to credits for nothing."""
+"""Another plan: when, for how many credits, for how much money; no way to credits for nothing."""
 
 from __future__ import annotations
 

@@ -208,6 +208,17 @@ def test_trial__of_an_annual_plan_begins_the_year_behind_it() -> None:
     assert w.subscription.year == PaidYear(14, utc("2027-03-15"))
 
 
+def test_trial__of_an_annual_plan_ended_early_begins_the_year_then() -> None:
+    w = World(utc("2026-03-01"))
+    w.begin(trial(w, YEAR, credits=500))
+    w.go("2026-03-05T10:00")
+    assert w.do(end_trial).preview.money == Decimal("365.00")
+    assert w.subscription is not None
+    assert w.subscription.year == PaidYear(2, utc("2026-03-05T10:00"))
+    w.go("2027-04-05")
+    assert [one.period.period_no for one in w.invoices if one.total_amount] == [2, 14]
+
+
 def test_trial__another_plan_changes_what_comes_behind_it() -> None:
     w = World(utc("2026-03-01"))
     w.begin(trial(w, credits=500))

@@ -52,7 +52,7 @@ def world(status: str | None) -> World:
         w.do(pause)
     elif status == "cancelled":
         w.do(cancel_now)
-    assert status is None or w.subscription is not None and w.subscription.status == status
+    assert status is None or (w.subscription is not None and w.subscription.status == status)
     return w
 
 

@@ -204,13 +204,6 @@ class World:
         version, share = self._began[self.gate.account.period_no]
         return cents_of(money_share(self.plans[version].base_price_usd, share))
 
-    def lapsed(self) -> int:
-        """Credits that lapsed or were taken back, less those carried over."""
-        gone = [
-            -amount for name in ("period_reset", "plan_change") for amount in self.entries(name)
-        ]
-        return sum(amount for amount in gone if amount > 0) - sum(self.entries("rollover_applied"))
-
     def admits(self) -> bool:
         """Whether the account's status lets anything through."""
         return self.gate.account.refusal(self.gate.now_ms) is None

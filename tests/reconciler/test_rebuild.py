@@ -19,10 +19,12 @@ from gate.hot.keys import partition_of
 from gate.hot.layout import pack_account
 from gate.hot.live_account import LiveAccount, unpack_account
 from gate.ledger.accounts import load_accounts
+from gate.ledger.statement import load_statement
 from gate.ledger.transaction import borrowed
-from reconciler import drift, rebuild
+from reconciler import bulk_loading, drift, rebuild
 from reconciler.consumer import Consumer
 from reconciler.metrics import Metrics
+from reconciler.row_packing import AccountRow, pack_row
 from reconciler.settings import Settings
 from reconciler.startup import Once, connected_context
 from tests.support.booked import put_account
@@ -105,7 +107,7 @@ async def test_present__stays_as_it_is(
     await context.caller.call(spend, "org_05", "spd_1", ("spd_1", 7))
     gone = context.caller.keys_of("org_06").account
     await context.transport.execute("DEL", gone)
-    monkeypatch.setattr(rebuild, "PAGE", 3)
+    monkeypatch.setattr(bulk_loading, "PAGE", 3)
     capsys.readouterr()
     assert await rebuilt(context) == 0
     told = capsys.readouterr().out
@@ -178,8 +180,8 @@ async def test_used_last__comes_first(context: Context, monkeypatch: pytest.Monk
     for number, name in enumerate(names[1:]):
         await put(context, name, last_delta_at=START + timedelta(days=number))
     await put(context, names[0])
-    monkeypatch.setattr(rebuild, "PAGE", 2)
-    monkeypatch.setattr(rebuild, "_UNDER_WAY", 1)
+    monkeypatch.setattr(bulk_loading, "PAGE", 2)
+    monkeypatch.setattr(bulk_loading, "_UNDER_WAY", 1)
     assert await rebuilt(context) == 0
     journal = context.caller.keys_of(names[0]).journal
     entries = await context.transport.execute("XRANGE", journal, "-", "+")
@@ -268,14 +270,14 @@ async def test_rows__are_packed_as_accounts_are(context: Context) -> None:
         for name in names:
             await put_account(connection, name, **_columns(chance))
         states = await load_accounts(connection, 0, "0-0", names)
-        records = await connection.fetch(rebuild._LOAD_ROWS, 0, "0-0", names)
+        records = await connection.fetch(load_statement("load_account_texts").sql, 0, "0-0", names)
     long = {state.organization_id: state for state in states}
     for record in records:
-        row = rebuild._Row(*record.values())
+        row = AccountRow(*record.values())
         state, kinds = long[row.organization_id], [one["kind"] for one in json.loads(row.grants)]
         grants = sorted(state.grants, key=lambda grant: kinds.index(grant.kind))
         state = replace(state, epoch=row.epoch, grants=grants)
-        assert rebuild.pack_row(row) == pack_account(state), row
+        assert pack_row(row) == pack_account(state), row
     assert len(records) == len(names)
 
 

@@ -204,7 +204,6 @@ async def test_unbooked_entries_deleted__their_amount_is_booked(
     }
 
 
-@pytest.mark.xfail(reason="its mark stays, so it is never said again", strict=True)
 async def test_delta_of_an_operation_deleted__it_comes_to_an_end(
     stand: Stand, gate: Gate, name: str
 ) -> None:
@@ -254,7 +253,6 @@ async def test_delta_said_twice__is_booked_once(stand: Stand, gate: Gate, name: 
     assert await standing(stand, name, "before") == {"before": (1, 10)}
 
 
-@pytest.mark.xfail(reason="what comes after its gap is booked beside the gap's amount", strict=True)
 async def test_swapped_entries__are_both_booked_once(stand: Stand, gate: Gate, name: str) -> None:
     keys, (reconciler,) = stand.keys_of(name), stand.reconcilers
     reconciler.stand_still()

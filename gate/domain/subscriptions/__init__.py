@@ -9,7 +9,7 @@
 * pausing     pause, resume
 * ending      cancel_at_end, cancel_now, reactivate
 * paying      payment_failed, pay, end_grace, unfreeze
-* scheduling  what keeps the account's calendar in step: place_schedule, move_end
+* scheduling  what keeps the account's calendar in step with all that
 
 Every use case takes views, an instant and the id of the operation, and raises `Refused` where the
 state does not allow it, BadArgument where an argument makes no sense. What it answers holds for the

@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from gate.domain.calendar import period_boundary
 from gate.domain.invoices import Line
 from gate.domain.money import negated
 from gate.domain.operations import OperationContent
@@ -24,7 +25,6 @@ from gate.domain.subscriptions.periods import (
     coming_of,
     judged_at,
     last_paid_no,
-    later_boundary,
     paid_span,
     running_span,
     year_from,
@@ -142,7 +142,7 @@ def _change_later(
     period = running_span(subscription, account)
     last = last_paid_no(subscription, account)
     after = replace(subscription, scheduled=ScheduledPlan(plan, last + 1))
-    begins_at = later_boundary(subscription.anchor, period.ends_at, last - account.period_no)
+    begins_at = period_boundary(subscription.anchor, period.ends_at, last - account.period_no)
     present = subscription.plan.name
     return Planned(
         operations=calendar_operation("change_plan", operation_id, after, account),

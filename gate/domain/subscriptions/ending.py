@@ -2,9 +2,9 @@
 
 It ends by a turn in either case, so that its last period is closed and invoiced like any other.
 Purchased credits stay for a later subscription; at the end, those that the plan carries over do so
-too. At a cancellation now base and rollover credits lapse, and of the base price as much is given
-back as is left of both time and credits: of the running period the lesser share, of a year all of
-its later months. Whoever used up a month's credits on its first day has used the month.
+too. At a cancellation now base and rollover credits lapse, and of the base price the share is given
+back that is left of its time or of its credits, whichever is less: whoever used up a month's
+credits on its first day has used the month. Of a year, the credits of all later months are left.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from gate.domain.accounts import ComingPeriod
+from gate.domain.calendar import period_boundary
 from gate.domain.instants import instant
 from gate.domain.invoices import Line
 from gate.domain.money import negated, usd_in_words
@@ -23,7 +24,6 @@ from gate.domain.subscriptions.periods import (
     caught_up,
     judged_at,
     last_paid_no,
-    later_boundary,
     paid_span,
     running_span,
 )
@@ -58,7 +58,7 @@ def cancel_at_end(
         raise Refused("cancel_at_end", subscription.status, "scheduled", detail)
     last, ends_at = last_paid_no(subscription, account), running_span(subscription, account).ends_at
     after = replace(subscription, scheduled=ScheduledEnd(last + 1))
-    over_at = later_boundary(subscription.anchor, ends_at, last - account.period_no)
+    over_at = period_boundary(subscription.anchor, ends_at, last - account.period_no)
     return Planned(
         operations=calendar_operation("cancel_at_end", operation_id, after, account),
         subscription=after,
@@ -150,16 +150,10 @@ def _unused(
     if subscription.paused is not None:
         account = replace(account, ends_at=subscription.paused.ends_at)
         now = subscription.paused.at
-    period, paid = running_span(subscription, account), paid_span(subscription, account)
-    back = subscription.taken_back
-    unspent = account.base_left
-    if back is not None and back.period_no == account.period_no:
-        unspent += back.credits
-    left = period.left(now)
+    share = paid_span(subscription, account).share_left(now)
     if plan.monthly_credits:
-        left = min(left, period.seconds * unspent // plan.monthly_credits)
-    later = paid.left(now) - period.left(now)
-    amount = money_share(plan.base_price_usd, Fraction(later + left, paid.seconds))
+        share = min(share, _credits_left(subscription, account))
+    amount = money_share(plan.base_price_usd, share)
     if amount == 0:
         return ()
     return (
@@ -171,3 +165,17 @@ def _unused(
             config_version=plan.config_version,
         ),
     )
+
+
+def _credits_left(subscription: SubscriptionView, account: AccountView) -> Fraction:
+    """Which share of the credits that the base price pays for is not spent."""
+    monthly, year, back = (
+        subscription.plan.monthly_credits,
+        subscription.year,
+        subscription.taken_back,
+    )
+    months, later = (1, 0) if year is None else (12, year.last_period_no - account.period_no)
+    unspent = account.base_left
+    if back is not None and back.period_no == account.period_no:
+        unspent += back.credits
+    return Fraction(later * monthly + unspent, months * monthly)

@@ -3,7 +3,8 @@
 The turn alone gives a period's credits. While a payment is missing admission goes on until the
 grace ends; then what is left of the allowance is taken back once, and later periods bring none.
 Once it is paid, what was taken back in the running period is given again; if its period is over,
-the running one, which brought nothing, gets its allowance.
+the running one, which brought nothing, gets its allowance. A year that was never paid begins with
+the period in which it is.
 """
 
 from __future__ import annotations
@@ -12,11 +13,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from gate.domain.accounts import ComingPeriod
+from gate.domain.calendar import Anchor
 from gate.domain.errors import BadArgument
 from gate.domain.instants import instant
 from gate.domain.operations import CreditChange, OperationContent
 from gate.domain.proration import Span
-from gate.domain.subscriptions.periods import caught_up, coming_of, running_span
+from gate.domain.subscriptions.periods import (
+    caught_up,
+    coming_of,
+    running_span,
+    year_from,
+)
 from gate.domain.subscriptions.planned import (
     Planned,
     Preview,
@@ -30,7 +37,12 @@ from gate.domain.subscriptions.planned import (
 from gate.domain.subscriptions.scheduling import is_withheld
 from gate.domain.subscriptions.starting import first_credits
 from gate.domain.subscriptions.states import Refused, next_status
-from gate.domain.subscriptions.views import AccountView, SubscriptionView, TakenBack
+from gate.domain.subscriptions.views import (
+    AccountView,
+    PaidYear,
+    SubscriptionView,
+    TakenBack,
+)
 
 
 def payment_failed(
@@ -122,7 +134,10 @@ def pay(
             subscription=after,
             preview=Preview(sentences=("Paid; the subscription is active again.",)),
         )
-    period = running_span(subscription, account)
+    period, year = running_span(subscription, account), subscription.year
+    if year is not None and subscription.awaits_payment:
+        # It is paid from now on, though it was to begin earlier.
+        after = replace(after, year=_paid_year(subscription.anchor, year, account, period))
     changes = _owed(subscription, account, period)
     credits = sum(change.credits for change in changes)
     content = OperationContent(
@@ -165,6 +180,12 @@ def unfreeze(
         subscription=subscription,
         preview=Preview(sentences=(f"The account is {subscription.status} again.",)),
     )
+
+
+def _paid_year(anchor: Anchor, year: PaidYear, account: AccountView, period: Span) -> PaidYear:
+    if year.first_period_no == account.period_no:
+        return year
+    return year_from(anchor, account.period_no, account.starts_at, period)
 
 
 def _owed(

@@ -51,17 +51,12 @@ def paid_span(subscription: SubscriptionView, account: AccountView) -> Span:
     period, year = running_span(subscription, account), subscription.year
     if year is None:
         return period
-    ends_at = later_boundary(
+    ends_at = period_boundary(
         subscription.anchor, period.ends_at, year.last_period_no - account.period_no
     )
     if year.seconds is not None:
         return Span(ends_at, year.seconds)
     return Span.between(year.starts_at, ends_at)
-
-
-def later_boundary(anchor: Anchor, boundary: datetime, periods: int) -> datetime:
-    """Where so many periods end that follow a boundary. Raises BadArgument."""
-    return period_boundary(anchor, boundary, periods)
 
 
 def first_span(anchor: Anchor, at: datetime) -> Span:
@@ -76,7 +71,7 @@ def first_span(anchor: Anchor, at: datetime) -> Span:
 def year_from(anchor: Anchor, period_no: int, starts_at: datetime, period: Span) -> PaidYear:
     """The year that begins with a period. By what a short or a paused one differs from the clock,
     its year does too."""
-    ends_at = later_boundary(anchor, period.ends_at, 11)
+    ends_at = period_boundary(anchor, period.ends_at, 11)
     differs = period.seconds - Span.between(starts_at, period.ends_at).seconds
     seconds = Span.between(starts_at, ends_at).seconds + differs if differs else None
     return PaidYear(period_no, starts_at, seconds)
@@ -132,7 +127,7 @@ def coming_of(
             return (*coming, end)
         if isinstance(scheduled, ScheduledPlan) and scheduled.period_no == number:
             plan = scheduled.plan
-        begins_at = later_boundary(subscription.anchor, ends_at, months)
+        begins_at = period_boundary(subscription.anchor, ends_at, months)
         coming.append(
             ComingPeriod(
                 period_no=number,
