@@ -77,7 +77,7 @@ def test_forecast__refuses(used: dict[date, Any]) -> None:
         forecast({}, 1, NOW.replace(tzinfo=None))
 
 
-@profile(150)
+@profile(50)
 @given(st.lists(st.integers(0, 10**6), min_size=DAYS, max_size=DAYS), st.integers(1, 10**8))
 def test_forecast__is_that_of_a_customer_who_goes_on_like_that(
     days: list[int], available: int

@@ -185,7 +185,7 @@ RECORDED = st.builds(
 )
 
 
-@profile(150)
+@profile(60)
 @given(
     st.lists(SUMS, max_size=8),
     st.lists(RECORDED, max_size=5),

@@ -164,21 +164,21 @@ def test_cents__refuses_parts_of_a_cent(amount: object) -> None:
         cents_of(amount)  # type: ignore[arg-type]
 
 
-@profile(200)
+@profile(60)
 @given(st.integers(0, CREDITS_MAX), PRICES)
 def test_priced__is_half_up_of_micro_dollars(credits: int, price: Decimal) -> None:
     micro = credits * int(price * 10**6)
     assert cents_of(priced(credits, price)) == (micro + 5_000) // 10_000
 
 
-@profile(200)
+@profile(60)
 @given(st.lists(AMOUNTS, max_size=20))
 def test_total__is_the_sum_of_cents(amounts: list[Decimal]) -> None:
     assert int(total(amounts) * 100) == sum(int(amount * 100) for amount in amounts)
     assert total([*amounts, *map(negated, amounts)]) == 0
 
 
-@profile(100)
+@profile(60)
 @given(AMOUNTS, PRICES)
 def test_money__does_not_care_for_the_callers_context(amount: Decimal, price: Decimal) -> None:
     expected = priced(7, price), total([amount, amount]), negated(amount), usd_in_words(amount)
@@ -189,7 +189,7 @@ def test_money__does_not_care_for_the_callers_context(amount: Decimal, price: De
     assert found == expected
 
 
-@profile(100)
+@profile(60)
 @given(AMOUNTS)
 def test_text__comes_back_as_it_was(amount: Decimal) -> None:
     assert usd("amount", usd_text(amount), signed=True) == amount

@@ -42,7 +42,7 @@ def ceiling_seconds(duration: timedelta) -> int:
     return (duration // MS + 999) // 1_000
 
 
-@profile(100)
+@profile(60)
 @given(
     BEGINS,
     ANCHORS,
@@ -164,7 +164,7 @@ def paid_cents(w: World) -> int:
     return closed + pending + w.due_cents()
 
 
-@profile(100)
+@profile(60)
 @given(BEGINS, ANCHORS, PLANS, st.integers(1, 20), st.data())
 def test_story__nothing_is_spent_that_was_not_paid(
     begins: datetime, anchor: Any, first: Any, steps: int, data: st.DataObject

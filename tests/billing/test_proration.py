@@ -103,7 +103,7 @@ def ceiling_seconds(milliseconds: int) -> int:
     return (milliseconds + 999) // 1_000
 
 
-@profile(200)
+@profile(80)
 @given(INSTANTS, LENGTHS, st.data())
 def test_left__is_what_whole_milliseconds_say(
     starts_at: datetime, length: int, data: st.DataObject
@@ -115,7 +115,7 @@ def test_left__is_what_whole_milliseconds_say(
     assert span.left(starts_at + gone * MS) == expected
 
 
-@profile(200)
+@profile(80)
 @given(st.integers(0, 10**12), st.integers(1, 10**8), st.data())
 def test_share__of_credits_and_cents_in_whole_numbers(
     amount: int, seconds: int, data: st.DataObject
@@ -128,7 +128,7 @@ def test_share__of_credits_and_cents_in_whole_numbers(
     assert cents_of(money_share(Decimal(amount).scaleb(-2), share)) == cents
 
 
-@profile(200)
+@profile(80)
 @given(st.integers(0, 10**12 - 1), st.lists(st.integers(1, 10**7), min_size=2, max_size=8))
 def test_share__of_a_split_period_adds_up(cents: int, pieces: list[int]) -> None:
     """Each piece is off by half a cent at most, so two are by one. No number of pieces gives fewer

@@ -12,8 +12,9 @@ from gate.domain.errors import BadArgument
 from gate.domain.subscriptions.changing import change_plan
 from gate.domain.subscriptions.ending import cancel_at_end, cancel_now
 from gate.domain.subscriptions.paying import pay, payment_failed
-from gate.domain.subscriptions.starting import end_trial, start, start_trial
+from gate.domain.subscriptions.starting import start
 from gate.domain.subscriptions.states import Refused
+from gate.domain.subscriptions.trials import end_trial, start_trial
 from gate.domain.subscriptions.views import PaidYear, ScheduledPlan
 from tests.billing.world import BERLIN, World, anchored, plan, utc
 

@@ -14,7 +14,6 @@ from gate.domain.subscriptions.ending import cancel_at_end, cancel_now, reactiva
 from gate.domain.subscriptions.pausing import pause, resume
 from gate.domain.subscriptions.paying import end_grace, pay, payment_failed, unfreeze
 from gate.domain.subscriptions.planned import Planned
-from gate.domain.subscriptions.starting import end_trial, start_trial
 from gate.domain.subscriptions.states import (
     SUBSCRIPTION_STATUSES,
     TRANSITIONS,
@@ -22,6 +21,7 @@ from gate.domain.subscriptions.states import (
     allowed,
     next_status,
 )
+from gate.domain.subscriptions.trials import end_trial, start_trial
 from tests.billing.world import World, plan, utc
 
 SMALL = plan("Small", 1_000, "29.00")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -133,6 +136,37 @@ async def kill_postgres(storm: Storm) -> str:
         await asyncio.sleep(storm.chance.uniform(0, 1))
         await asyncio.to_thread(storm.stand.postgres.start)
     return ""
+
+
+async def freeze_postgres(storm: Storm) -> str:
+    """All of it stands still, beyond the leases: whoever was about to book does so afterwards,
+    beside the one who has taken over."""
+    seconds = LEASE_TTL_S * storm.chance.uniform(1.1, 2)
+    async with storm.stand.postgres_lock:
+        pids = _family(storm.stand.postgres.pid)
+        _tell(pids, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            _tell(pids, signal.SIGCONT)
+    return f"for {seconds:.1f} s"
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name is in brackets and may hold anything.
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
+def _tell(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 async def cut_connections(storm: Storm) -> str | None:
@@ -310,6 +344,7 @@ CALM: Final[tuple[Fault, ...]] = (
     *(kill_redis,) * 2,
     pause_redis,
     kill_postgres,
+    *(freeze_postgres,) * 2,
     *(cut_connections,) * 2,
     *(hold_up_booking,) * 2,
 )

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.torture.checks import Diaries, Verdict, judge
-from tests.torture.faults import CALM, WILD, Storm, happen
+from tests.torture.faults import CALM, WILD, Storm, edit_account, happen
 from tests.torture.organizations import add_organizations, make_plans
 from tests.torture.quiet import converge
 from tests.torture.stand import PARTITIONS, Stand
@@ -28,6 +28,7 @@ TASKS: Final = 10
 CONVERGES_WITHIN_S: Final = 60.0
 _BETWEEN_FAULTS_S: Final = 0.6
 _CALM_BEFORE_S: Final = 1.0
+_LAST_EDITS: Final = 4
 
 
 @dataclass
@@ -92,6 +93,8 @@ async def run_storm(
         await _blow(storm, seconds, report, say, calm=calm)
         try:
             await _end(senders, platform)
+            if not calm:
+                await _edit_at_rest(storm, report)
             report.converged_s = await converge(stand, names, CONVERGES_WITHIN_S)
         except AssertionError as error:
             report.failure = str(error)
@@ -130,6 +133,12 @@ async def _blow(
             faults.create_task(happen(storm, fault, note))
             await asyncio.sleep(storm.chance.expovariate(1 / _BETWEEN_FAULTS_S))
     report.storm_s = monotonic() - started
+
+
+async def _edit_at_rest(storm: Storm, report: Report) -> None:
+    """Edits that no traffic brings to light."""
+    for _ in range(_LAST_EDITS):
+        await happen(storm, edit_account, lambda what: report.faults.append(f"at rest {what}"))
 
 
 async def _everybody_works(storm: Storm) -> None:

@@ -4,7 +4,8 @@
 * views       a subscription and its account as they are now
 * planned     what a use case answers: operations, the subscription afterwards, a preview
 * periods     the time around a subscription: spans that are paid for, periods to come
-* starting    start, start_trial, end_trial
+* starting    start
+* trials      start_trial, end_trial
 * changing    change_plan
 * pausing     pause, resume
 * ending      cancel_at_end, cancel_now, reactivate

@@ -41,8 +41,8 @@ from gate.domain.subscriptions.planned import (
     when_in_words,
 )
 from gate.domain.subscriptions.scheduling import calendar_operation
-from gate.domain.subscriptions.starting import trial_terms
 from gate.domain.subscriptions.states import Refused, next_status
+from gate.domain.subscriptions.trials import trial_terms
 from gate.domain.subscriptions.views import (
     AccountView,
     PaidYear,
