@@ -8,7 +8,7 @@ EXTRAS := embedded,cli,demo,fast,dev,bench
 CHECKED := gate reconciler loadtests tests
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test check bench build clean help
+.PHONY: run dev test torture check bench build clean help
 
 run: $(STAMP) ## start servers, demo and processes, until Ctrl-C (ARGS="--once" ends by itself)
 	$(BIN)/gate up $(ARGS)
@@ -18,6 +18,9 @@ dev: $(STAMP) ## like run, on the checkout's code as it is: edit, then start aga
 
 test: $(STAMP) ## run the tests on real servers (ARGS="-k torn" chooses)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+torture: $(STAMP) ## kill, cut, edit and lose at random (ARGS="--seeds 20 --seconds 60"; GATE_TORTURE_SEED repeats)
+	$(BIN)/python -m tests.torture $(ARGS)
 
 check: $(STAMP) ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check $(CHECKED)

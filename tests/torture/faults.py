@@ -29,16 +29,12 @@ if TYPE_CHECKING:
 #: An append-only file may be synced so much later than it is written.
 EVERYSEC_S: Final = 2.0
 
-#: The delta of an operation is spared: its mark stays behind, so that it is never said again.
 _DELETE_NEWEST: Final = """
-local deleted = {}
-for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])) do
-  if entry[2][5] ~= 'd' or string.byte(entry[2][6]) ~= 6 then
-    redis.call('XDEL', KEYS[1], entry[1])
-    deleted[#deleted + 1] = entry
-  end
+local found = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])
+for _, entry in ipairs(found) do
+  redis.call('XDEL', KEYS[1], entry[1])
 end
-return deleted
+return found
 """
 _DELETE_UP_TO: Final = """
 local found = redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', ARGV[2])

@@ -30,7 +30,9 @@ SELECT a.organization_id, epoch, seq, posted, overage, debt, used, status, perio
                      floor(extract(epoch FROM expires_at) / 86400)::bigint, $1), credits_left)
                  FROM account_grant g WHERE g.organization_id = a.organization_id), '{}') AS grants,
        (SELECT count(*) FROM operation o WHERE o.organization_id = a.organization_id
-            AND o.status IN ('pending', 'applied')) AS operations
+            AND o.status IN ('pending', 'applied')) AS operations,
+       (SELECT count(*) FROM drift_report d WHERE d.organization_id = a.organization_id
+            AND d.resolved_at IS NULL) AS reports
 FROM account a WHERE organization_id = ANY ($2) ORDER BY organization_id
 """
 _CURSORS: Final = "SELECT partition, entry_id FROM journal_cursor"
@@ -92,6 +94,8 @@ def _differences(stand: Stand, store: redis.Redis, row: dict[str, Any]) -> Itera
         yield f"{row['repair_state']} ({row['repair_reason']})"
     if row["operations"]:
         yield f"{row['operations']} operations are on their way"
+    if row["reports"]:
+        yield f"{row['reports']} reports are open"
     if store.exists(keys.holds, keys.details, keys.operations):
         yield (
             f"{store.zcard(keys.holds)} holds, {store.hlen(keys.details)} details, "
