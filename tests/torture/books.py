@@ -91,7 +91,7 @@ async def read_books(connection: Connection) -> Books:
     entries = [Entry(**row) for row in await connection.fetch(_ENTRIES)]
     books = Books(entries)
     rows: Iterable[Any] = await connection.fetch(
-        "SELECT organization_id, id, kind, content, status, period_no FROM operation"
+        "SELECT organization_id, id, kind, content, status, period_no, reason FROM operation"
     )
     for row in rows:
         books.operations[Fact(row["organization_id"], f"operation:{row['id']}")] = dict(row)
